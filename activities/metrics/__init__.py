@@ -1,0 +1,1 @@
+"""Metric providers of verification: one file a provider."""

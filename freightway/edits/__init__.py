@@ -1,0 +1,1 @@
+"""Edits of YAML, JSON and TOML text that leave every other byte as it was."""

@@ -1,0 +1,1 @@
+"""The expr-lang expression language and Kargo's templates, in pure Python."""

@@ -1,0 +1,1 @@
+"""One promotion as a state machine: plan, scope, progress."""

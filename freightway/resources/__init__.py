@@ -1,0 +1,1 @@
+"""Resource models: one kind, one file, fields as in Kargo's own YAML."""

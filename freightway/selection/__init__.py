@@ -1,0 +1,1 @@
+"""Pure rules that choose artifacts and Freight."""
