@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from freightway.resources.meta import Duration, Model, Variable
+from freightway.resources.meta import Duration, Model, Variable, parse_duration
 
 Effect = Literal["none", "files", "outside"]
 """What a step touches: nothing, files of its workspace, or the outside world."""
@@ -67,6 +67,18 @@ class Retry(Model):
     timeout: Duration | None = None
     error_threshold: int = Field(default=0, ge=0)
 
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _keep_tiny(cls, value: Any) -> Any:
+        """Round a length below a microsecond up: as zero it would mean no limit."""
+        if (
+            isinstance(value, str)
+            and not parse_duration(value)
+            and any(digit in value for digit in "123456789")
+        ):
+            return timedelta(microseconds=1)
+        return value
+
 
 class KindFacts(Model):
     """What the engine must know of a step kind; read from the registry when a plan is made, then frozen."""
@@ -82,7 +94,11 @@ class KindFacts(Model):
 
 
 class PlannedStep(Model):
-    """One step of a frozen plan."""
+    """One step of a frozen plan.
+
+    Attributes:
+        task: a task reference found inside a task; it is never followed and a plan that holds one is refused.
+    """
 
     alias: str
     uses: str
@@ -91,6 +107,7 @@ class PlannedStep(Model):
     retry: Retry = Field(default_factory=Retry)
     vars: tuple[Variable, ...] = ()
     config: dict[str, Any] | None = None
+    task: dict[str, Any] | None = None
     facts: KindFacts = Field(default_factory=KindFacts)
 
 
@@ -209,7 +226,9 @@ class StepRequest(Model):
         begun: the step has started before (its ``if`` was decided and is not asked again).
         poll: number of completed polls and counted attempts of this step, 0 for the first.
         replay: set when the step is repeated to rebuild a lost workspace.
-        overrides: variables a person changed when repairing a parked promotion.
+        overrides: variables a person changed when repairing a parked promotion; each replaces every
+            definition of its name.
+        deadline: when the step's soft limit ends, None without limit; a waiting attempt answers then.
     """
 
     project: str
@@ -233,6 +252,7 @@ class StepRequest(Model):
     begun: bool = False
     poll: int = 0
     last_wait: str = ""
+    deadline: datetime | None = None
     workspace: WorkspaceRef | None = None
     replay: StepRecord | None = None
 
@@ -243,14 +263,16 @@ class StepOutcome(Model):
     Attributes:
         ran: False if the step never started (its ``if`` was false or broken, or its kind is unknown).
         error: the attempt broke or said no with an error; counts to the threshold.
-        terminal: a further attempt is pointless.
+        terminal: a further attempt is pointless; without ``error`` the message stands as it is.
         counted: False for errors that Kargo neither counts nor retries (configuration that does not evaluate).
         retry_after: seconds until the next poll of a waiting step, None for the default.
         task_output: the output is also merged into the output of the step's task (``compose-output``).
+        error_text: what the promotion shows while the step is retried; empty for the message itself.
     """
 
     status: StepStatus
     message: str = ""
+    error_text: str = ""
     output: dict[str, Any] | None = None
     ran: bool = True
     error: bool = False
