@@ -23,6 +23,47 @@ from freightway.resources.meta import Model, Variable
 
 _MAX_UINT32 = 2**32 - 1
 
+BUILT_IN_KINDS = frozenset(
+    {
+        "argocd-update",
+        "argocd-wait",
+        "compose-output",
+        "copy",
+        "delete",
+        "fail",
+        "file-write",
+        "git-clear",
+        "git-clone",
+        "git-commit",
+        "git-merge-pr",
+        "git-open-pr",
+        "git-push",
+        "git-tag",
+        "git-wait-for-pr",
+        "github-push",
+        "helm-template",
+        "helm-update-chart",
+        "http",
+        "http-download",
+        "json-parse",
+        "json-update",
+        "kustomize-build",
+        "kustomize-set-image",
+        "oci-download",
+        "oci-push",
+        "set-freight-alias",
+        "set-metadata",
+        "tar",
+        "toml-parse",
+        "toml-update",
+        "untar",
+        "yaml-merge",
+        "yaml-parse",
+        "yaml-update",
+    }
+)
+"""Step kinds that Freightway brings along; packages can register more."""
+
 
 class StepRetry(Model):
     """How often and how long a step is tried."""

@@ -1,0 +1,66 @@
+"""Rules for steps, wherever they are written: tasks that exist, variables that have a value, expressions.
+
+Source: Kargo pkg/api/promotion.go for which variables a task must be given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from freightway.resources.check_expressions import Finding, check_template, has_expression
+from freightway.resources.meta import Variable
+from freightway.resources.plain_words import suggestion
+from freightway.resources.promotion_task import PromotionTaskSpec
+from freightway.resources.step import Step, TaskReference
+from freightway.resources.yaml_source import YamlPath
+
+FindTask = Callable[[TaskReference], PromotionTaskSpec | None]
+
+
+def check_variables(variables: Sequence[Variable], path: YamlPath) -> Iterator[Finding]:
+    """Yield the expressions in values of variables that do not compile."""
+    for index, variable in enumerate(variables):
+        yield from check_template(variable.value, (*path, index, "value"))
+
+
+def check_steps(steps: Sequence[Step], path: YamlPath) -> Iterator[Finding]:
+    """Yield what is wrong with the expressions of steps."""
+    for index, step in enumerate(steps):
+        place = (*path, index)
+        yield from check_variables(step.vars, (*place, "vars"))
+        yield from check_template(step.config, (*place, "config"))
+        yield from check_template(step.if_, (*place, "if"))
+        if step.if_.strip() and not has_expression(step.if_):
+            message = f"{step.if_!r} is plain text and never a boolean; write ${{{{ {step.if_.strip()} }}}}"
+            yield Finding((*place, "if"), message)
+
+
+def check_task_variables(
+    steps: Sequence[Step], given: Sequence[Variable], find_task: FindTask, path: YamlPath
+) -> Iterator[Finding]:
+    """Yield the variables of tasks that nobody gives a value.
+
+    Args:
+        given: variables of the Stage and its template.
+        find_task: returns the task's specification, None if it is not at hand.
+    """
+    promotion = {variable.name for variable in given if variable.value}
+    for index, step in enumerate(steps):
+        task = find_task(step.task) if step.task is not None else None
+        if task is None or step.task is None:
+            continue
+        own = {variable.name for variable in step.vars if variable.value}
+        for variable in task.vars:
+            if not variable.value and variable.name not in promotion | own:
+                yield Finding(
+                    (*path, index, "vars"),
+                    f"missing value for variable {variable.name!r} of {step.task.kind} {step.task.name!r}",
+                )
+
+
+def warn_about_kinds(steps: Sequence[Step], kinds: Collection[str], path: YamlPath) -> Iterator[Finding]:
+    """Yield the steps whose kind is not known."""
+    for index, step in enumerate(steps):
+        if step.uses and step.uses not in kinds:
+            message = f"unknown step kind {step.uses!r}" + suggestion(step.uses, kinds)
+            yield Finding((*path, index, "uses"), f"{message}; such a step ends as Errored")
