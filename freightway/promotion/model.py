@@ -217,6 +217,17 @@ class WorkspaceRef(Model):
     folder: str
 
 
+class Answer(Model):
+    """A person's answer to a step that waits for an approval."""
+
+    target: str = ""
+    actor: str = ""
+    approve: bool = True
+    reason: str = ""
+    groups: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
 class StepRequest(Model):
     """What one attempt of a step is given. Configuration is raw: expressions are evaluated beside the secrets.
 
@@ -252,6 +263,7 @@ class StepRequest(Model):
     begun: bool = False
     poll: int = 0
     last_wait: str = ""
+    answers: tuple[Answer, ...] = ()
     deadline: datetime | None = None
     workspace: WorkspaceRef | None = None
     replay: StepRecord | None = None
