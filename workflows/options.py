@@ -58,20 +58,26 @@ STEP_ANYWHERE = ActivityOptions(
 
 QUICK = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=20),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+    ),
 )
 """Reads and messages within Temporal: no limit on tries, since the server being down is the usual reason."""
 
 COMMAND = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=30),
     schedule_to_close_timeout=timedelta(minutes=2),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
+    ),
 )
 """A person waits for the answer, so it comes or fails within two minutes."""
 
 CLAIM = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=30),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+    ),
 )
 """A claim waits without limit for a host: a promotion with no worker shows as waiting for one."""
 
@@ -123,9 +129,6 @@ class Intervals:
 
 
 INTERVALS = Intervals()
-
-CATCH_UP = timedelta(minutes=10)
-"""Discovery missed while the server was down is made good for this long, and not for a year."""
 
 PROMOTION_LIFE = timedelta(days=90)
 """The longest life of a promotion, approvals included; a queue must not wait for one for ever."""

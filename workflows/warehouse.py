@@ -1,0 +1,431 @@
+"""The Warehouse: owns its Freight and every fact about it, and tells the Stages that take Freight from it.
+
+Life: an entity. Discovery is a workflow of its own, started by a Temporal Schedule, that signals ``discovered``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from freightway import contracts, names
+    from freightway.entities.display import warehouse_details
+    from freightway.entities.events import Reason
+    from freightway.entities.freight import FreightNews, FreightRecord, StageFacts, tell_apart
+    from freightway.entities.messages import (
+        AliasRequest,
+        ApproveRequest,
+        CreateFreightRequest,
+        Done,
+        RefreshRequest,
+        TargetRequest,
+    )
+    from freightway.entities.warehouse import (
+        SubscriptionProblem,
+        WarehouseConfiguration,
+        WarehouseState,
+        add_freight,
+        check_artifacts,
+        collectable,
+        criteria_hold,
+        newest_combination,
+        take_discovery,
+        take_facts,
+    )
+    from freightway.promotion.model import FreightReference, Origin
+    from freightway.resources.meta import parse_duration
+    from freightway.selection.freight_id import freight_id
+
+from freightway.workflows import options
+from freightway.workflows.entity import Entity, refused
+
+_DEFAULT_INTERVAL = timedelta(minutes=5)
+_NEWS_AT_ONCE = 40
+"""Freight records in one message; keeps a snapshot far below the payload limit."""
+
+
+@workflow.defn(name="Warehouse")
+class Warehouse(Entity):
+    """One Warehouse of a project."""
+
+    @workflow.init
+    def __init__(self, state: WarehouseState | None = None) -> None:
+        super().__init__()
+        self.state: WarehouseState = state or WarehouseState()
+        self._identify()
+        self._news: dict[str, set[str]] = {}
+        self._snapshots: list[str] = []
+        self._discoveries: list[contracts.DiscoveryResult] = []
+        self._alias_news: list[tuple[str, AliasRequest]] = []
+        self._collect_at: datetime | None = None
+
+    def _identify(self) -> None:
+        parts = workflow.info().workflow_id.split("/")
+        if len(parts) == 3:
+            self.state.project, self.state.name = parts[1], parts[2]
+
+    @workflow.run
+    async def run(self, state: WarehouseState | None = None) -> None:
+        """Act on what the handlers recorded until the Warehouse is deleted."""
+        self._collect_at = workflow.now() + options.INTERVALS.collect
+        while True:
+            await self._act()
+            self._publish()
+            if self.state.retired:
+                return
+            await self.continue_if_suggested(not self._has_work())
+            await self.wait_for_work(self._has_work, self._collect_at, "until the next garbage collection")
+
+    def _has_work(self) -> bool:
+        return bool(
+            self.dirty
+            or self._news
+            or self._snapshots
+            or self._discoveries
+            or self._alias_news
+            or self.state.schedule_wanted
+            or self.state.refresh_wanted
+        )
+
+    async def _act(self) -> None:
+        self.dirty = False
+        while self._discoveries:
+            self._take_discovery(self._discoveries.pop(0))
+        if self.state.schedule_wanted or self.state.retired or self.state.refresh_wanted:
+            await self._set_schedule()
+        if self._collect_at and workflow.now() >= self._collect_at:
+            self._collect()
+        while self._alias_news:
+            await self._tell_project(*self._alias_news.pop(0))
+        while self._snapshots:
+            await self._tell_snapshot(self._snapshots.pop(0))
+        while self._news:
+            stage = next(iter(self._news))
+            await self._tell(stage, self._news.pop(stage))
+
+    # -- what Projects, Stages and discovery say ---------------------------------------------------------------
+
+    @workflow.signal
+    def configure(self, configuration: WarehouseConfiguration | None = None) -> None:
+        """Take the specification that was applied."""
+        if configuration is None or configuration.generation < self.state.generation:
+            return
+        if configuration.spec != self.state.spec:
+            self.state.schedule_wanted = True
+            self.state.spec = configuration.spec
+        self.state.generation = configuration.generation
+        self.state.labels = configuration.labels
+        self.state.annotations = configuration.annotations
+        for stage in configuration.subscribers:
+            if stage not in self.state.subscribers:
+                self._snapshots.append(stage)
+        self.state.subscribers = list(configuration.subscribers)
+        self.state.retired = False
+        self.dirty = True
+
+    @workflow.signal
+    def subscribe(self, request: TargetRequest | None = None) -> None:
+        """Send a Stage everything, and every change from then on."""
+        if request is None or not request.name:
+            return
+        if request.name not in self.state.subscribers:
+            self.state.subscribers.append(request.name)
+        if request.name not in self._snapshots:
+            self._snapshots.append(request.name)
+
+    @workflow.signal
+    def facts(self, facts: StageFacts | None = None) -> None:
+        """Take what a Stage says about Freight; the same facts twice are taken once."""
+        if facts is None or not facts.stage or self.state.answered(facts.id) is not None:
+            return
+        changed = take_facts(self.state, facts, workflow.now())
+        if facts.forget and facts.stage in self.state.subscribers:
+            self.state.subscribers.remove(facts.stage)
+        self.state.remember(facts.id, {})
+        self._changed(*changed)
+
+    @workflow.signal
+    def discovered(self, result: contracts.DiscoveryResult | None = None) -> None:
+        """Take what a discovery found."""
+        if result is not None:
+            self._discoveries.append(result)
+
+    @workflow.signal
+    def rename(self, request: AliasRequest | None = None) -> None:
+        """Take an alias that the project's index of aliases gave."""
+        if request is None or request.freight not in self.state.freight or not request.alias:
+            return
+        record = self.state.freight[request.freight]
+        self.state.freight[record.name] = record.renamed(request.alias)
+        self._changed(record.name)
+
+    @workflow.signal
+    def retire(self, request: TargetRequest | None = None) -> None:
+        """End: the Warehouse was deleted."""
+        self.state.retired = True
+        self.dirty = True
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    @workflow.update
+    def approve(self, request: ApproveRequest | None = None) -> Done:
+        """Make Freight available to a Stage without verification and soak."""
+
+        def act() -> Done:
+            assert request is not None
+            record = self._one(request.freight)
+            self.state.freight[record.name] = record.approved(
+                request.stage, workflow.now(), request.actor, request.reason
+            )
+            self.emit(
+                Reason.FREIGHT_APPROVED,
+                f"Freight {record.label} approved for Stage {request.stage}",
+                actor=request.actor,
+                stage=request.stage,
+                freight=record.name,
+                why=request.reason,
+            )
+            self._changed(record.name)
+            return Done(message=f"Freight {record.label} is approved for Stage {request.stage}")
+
+        return self.apply_once(request, act, Done)
+
+    @approve.validator
+    def _check_approve(self, request: ApproveRequest | None = None) -> None:
+        def rule() -> None:
+            assert request is not None
+            self._one(request.freight)
+            if request.stage not in self.state.subscribers:
+                raise refused(
+                    f"Stage {request.stage!r} does not request Freight of Warehouse {self.state.name!r}"
+                )
+
+        self.check(request, rule)
+
+    @workflow.update
+    def create_freight(self, request: CreateFreightRequest | None = None) -> Done:
+        """Make Freight from chosen artifacts."""
+
+        def act() -> Done:
+            assert request is not None
+            reference = self._reference(request)
+            record = add_freight(self.state, reference, workflow.now())
+            self._created(record, request.actor)
+            return Done(message=f"Freight {record.label} created: {record.name}")
+
+        return self.apply_once(request, act, Done)
+
+    @create_freight.validator
+    def _check_create_freight(self, request: CreateFreightRequest | None = None) -> None:
+        def rule() -> None:
+            assert request is not None
+            check_artifacts(self.state, request.freight)
+            reference = self._reference(request)
+            known = self.state.freight.get(reference.name)
+            if known is not None:
+                raise refused(f"Freight of this content exists: {known.label}")
+            if reference.alias and tell_apart(self.state.freight, reference.alias):
+                raise refused(f"alias {reference.alias!r} is taken")
+
+        self.check(request, rule)
+
+    @workflow.update
+    def delete_freight(self, request: TargetRequest | None = None) -> Done:
+        """Delete Freight that no Stage holds."""
+
+        def act() -> Done:
+            assert request is not None
+            record = self._one(request.name)
+            self._forget(record, request.actor)
+            return Done(message=f"Freight {record.label} deleted")
+
+        return self.apply_once(request, act, Done)
+
+    @delete_freight.validator
+    def _check_delete_freight(self, request: TargetRequest | None = None) -> None:
+        def rule() -> None:
+            assert request is not None
+            record = self._one(request.name)
+            if record.currently_in:
+                stages = ", ".join(sorted(record.currently_in))
+                raise refused(f"Freight {record.label} is in {stages}; promote other Freight there first")
+
+        self.check(request, rule)
+
+    @workflow.update
+    def refresh(self, request: RefreshRequest | None = None) -> Done:
+        """Look at all subscriptions now."""
+
+        def act() -> Done:
+            self.state.refresh_wanted = True
+            return Done(message=f"Warehouse {self.state.name} is looking at its subscriptions")
+
+        return self.apply_once(request, act, Done)
+
+    @refresh.validator
+    def _check_refresh(self, request: RefreshRequest | None = None) -> None:
+        self.check(request or RefreshRequest(), lambda: None)
+
+    @workflow.query
+    def freight(self) -> dict[str, FreightRecord]:
+        """All Freight of the Warehouse, by name."""
+        return self.state.freight
+
+    @workflow.query
+    def describe(self) -> WarehouseState:
+        """Everything the Warehouse knows but its Freight and applied commands."""
+        return self.state.model_copy(update={"seen": {}, "freight": {}})
+
+    # -- acting --------------------------------------------------------------------------------------------------
+
+    def _one(self, text: str) -> FreightRecord:
+        found = tell_apart(self.state.freight, text)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise refused(
+                f"{text!r} means {' and '.join(record.label for record in found)}; give more digits"
+            )
+        raise refused(f"Freight {text!r} not found in Warehouse {self.state.name!r}")
+
+    def _reference(self, request: CreateFreightRequest) -> FreightReference:
+        given = request.freight
+        origin = {"kind": "Warehouse", "name": self.state.name}
+        parts = {key: tuple(given.get(key) or ()) for key in ("commits", "images", "charts", "artifacts")}
+        name = freight_id({"origin": origin, **{key: list(value) for key, value in parts.items()}})
+        return FreightReference(
+            name=name, alias=given.get("alias", ""), origin=Origin(name=self.state.name), **parts
+        )
+
+    def _take_discovery(self, result: contracts.DiscoveryResult) -> None:
+        at = result.discovered_at
+        since = {(problem.subscription, problem.name): problem.since for problem in self.state.problems}
+        problems = [
+            SubscriptionProblem(
+                subscription=error.subscription,
+                name=error.name,
+                message=error.message,
+                since=since.get((error.subscription, error.name), at),
+            )
+            for error in result.errors
+        ]
+        was_healthy = self.state.is_healthy
+        take_discovery(self.state, result.artifacts, problems, at)
+        if problems and was_healthy:
+            self.emit(Reason.DISCOVERY_FAILED, "; ".join(problem.message for problem in problems))
+        elif was_healthy is False and not problems:
+            self.emit(Reason.DISCOVERY_RECOVERED, "every subscription can be looked at again")
+        if problems or self.state.spec.get("freightCreationPolicy") == "Manual":
+            return
+        holds, self.state.criteria = criteria_hold(self.state)
+        newest = newest_combination(self.state) if holds else None
+        if newest is not None and newest.name not in self.state.freight:
+            self._created(add_freight(self.state, newest, workflow.now()))
+
+    def _created(self, record: FreightRecord, actor: str = "") -> None:
+        self.emit(Reason.FREIGHT_CREATED, f"Freight {record.label} created", actor=actor, freight=record.name)
+        self._note_alias("alias_taken", record)
+        self._changed(record.name)
+
+    def _note_alias(self, news: str, record: FreightRecord) -> None:
+        owner = f"{record.name}@{self.state.name}"
+        self._alias_news.append((news, AliasRequest(freight=owner, alias=record.alias)))
+
+    def _forget(self, record: FreightRecord, actor: str = "") -> None:
+        del self.state.freight[record.name]
+        self.state.deleted = [*self.state.deleted, record.name][-_NEWS_AT_ONCE:]
+        self.emit(Reason.FREIGHT_DELETED, f"Freight {record.label} deleted", actor=actor, freight=record.name)
+        self._note_alias("alias_freed", record)
+        self._changed(record.name)
+
+    def _collect(self) -> None:
+        for name in collectable(self.state, workflow.now()):
+            self._forget(self.state.freight[name])
+        self._collect_at = workflow.now() + options.INTERVALS.collect
+
+    def _changed(self, *freight: str) -> None:
+        for stage in self.state.subscribers:
+            self._news.setdefault(stage, set()).update(freight)
+        self.dirty = True
+
+    async def _set_schedule(self) -> None:
+        state = self.state
+        trigger, state.refresh_wanted, state.schedule_wanted = state.refresh_wanted, False, False
+        spec = state.spec
+        interval = parse_duration(spec["interval"]) if spec.get("interval") else _DEFAULT_INTERVAL
+        request = contracts.ScheduleRequest(
+            schedule_id=names.discovery_schedule_id(state.project, state.name),
+            workflow="Discovery",
+            workflow_id=names.discovery_schedule_id(state.project, state.name),
+            argument={"project": state.project, "warehouse": state.name, "spec": spec},
+            queue=names.TASK_QUEUE,
+            every=interval.total_seconds(),
+            jitter=min(interval.total_seconds() / 10, 30.0),
+            attributes={names.SEARCH_PROJECT: state.project, names.SEARCH_WAREHOUSE: state.name},
+            summary=f"Discovery of Warehouse {state.name}",
+            delete=state.retired,
+            trigger=True if not state.retired else trigger,
+        )
+        await workflow.execute_activity(
+            contracts.set_schedule, request, **options.QUICK, summary="schedule discovery"
+        )
+
+    async def _tell_project(self, news: str, request: AliasRequest) -> None:
+        handle = workflow.get_external_workflow_handle(names.project_id(self.state.project))
+        try:
+            await handle.signal(news, request)
+        except ApplicationError:
+            workflow.logger.info("project %s does not run", self.state.project)
+
+    async def _tell_snapshot(self, stage: str) -> None:
+        records = list(self.state.freight.values())
+        first = True
+        while records or first:
+            await self._send(stage, FreightNews(snapshot=first, records=tuple(records[:_NEWS_AT_ONCE])))
+            records, first = records[_NEWS_AT_ONCE:], False
+
+    async def _tell(self, stage: str, changed: set[str]) -> None:
+        names_in_order = sorted(changed)
+        for start in range(0, len(names_in_order), _NEWS_AT_ONCE):
+            part = names_in_order[start : start + _NEWS_AT_ONCE]
+            records = tuple(self.state.freight[name] for name in part if name in self.state.freight)
+            removed = tuple(name for name in part if name not in self.state.freight)
+            await self._send(stage, FreightNews(records=records, removed=removed))
+
+    async def _send(self, stage: str, news: FreightNews) -> None:
+        handle = workflow.get_external_workflow_handle(names.stage_id(self.state.project, stage))
+        try:
+            await handle.signal("freight", news.model_copy(update={"origin": self.state.name}))
+        except ApplicationError:
+            # A Stage that does not run yet subscribes when it starts and gets everything then.
+            workflow.logger.info("Stage %s does not run", stage)
+
+    def _publish(self) -> None:
+        state = self.state
+        phase = "Healthy" if state.is_healthy else "Unhealthy"
+        newest = state.freight.get(state.last_freight)
+        summary = {
+            "kind": "Warehouse",
+            "project": state.project,
+            "name": state.name,
+            "shard": state.spec.get("shard", ""),
+            "phase": phase,
+            "message": "; ".join(problem.message for problem in state.problems) or state.criteria,
+            "freight": newest.label if newest else "",
+            "freightCount": len(state.freight),
+            "subscriptions": len(state.spec.get("subscriptions", ())),
+            "discoveredAt": state.discovered_at.isoformat() if state.discovered_at else "",
+            "lookedAt": state.looked_at.isoformat() if state.looked_at else "",
+        }
+        self.show(
+            summary,
+            [
+                contracts.PROJECT_ATTRIBUTE.value_set(state.project),
+                contracts.WAREHOUSE_ATTRIBUTE.value_set(state.name),
+                contracts.PHASE_ATTRIBUTE.value_set(phase),
+            ],
+            warehouse_details(state),
+        )
