@@ -7,7 +7,7 @@ its stub. Steps have no stub: each is called by its kind's name with a StepReque
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 from temporalio import activity
@@ -15,6 +15,7 @@ from temporalio.common import SearchAttributeKey
 
 from freightway.promotion.model import HealthCheck, KindFacts, WorkspaceRef
 from freightway.resources.meta import Model
+from freightway.verification.run import MeasurementRequest, MeasurementResult
 
 PROJECT_ATTRIBUTE = SearchAttributeKey.for_keyword("FreightwayProject")
 WAREHOUSE_ATTRIBUTE = SearchAttributeKey.for_keyword("FreightwayWarehouse")
@@ -174,30 +175,6 @@ class DiscoveryResult(Model):
     errors: tuple[DiscoveryError, ...] = ()
 
 
-class MeasureRequest(Model):
-    """Take (``take``), look again at (``resume``) or end (``terminate``) a measurement of a metric.
-
-    Attributes:
-        metric: the metric, with placeholders for its arguments still in place.
-        args: arguments; those that come from a Secret are references.
-        measurement: the running measurement, for ``resume`` and ``terminate``.
-    """
-
-    project: str
-    stage: str
-    verification: str
-    metric: dict[str, Any]
-    args: tuple[dict[str, Any], ...] = ()
-    action: Literal["take", "resume", "terminate"] = "take"
-    measurement: dict[str, Any] | None = None
-
-
-class MeasureAnswer(Model):
-    """A measurement, in the form of Argo Rollouts' ``measurements`` entries."""
-
-    measurement: dict[str, Any] = Field(default_factory=dict)
-
-
 class ArgumentsRequest(Model):
     """Evaluate the expressions in the arguments of a Stage's verification, beside the Secrets."""
 
@@ -227,7 +204,12 @@ class StageHealthRequest(Model):
 
 
 class HealthRequest(Model):
-    """Look at the health of Stages."""
+    """Look at the health of Stages.
+
+    Attributes:
+        stages: the Stages and their checks; empty for every Stage of the project that has any, of which only
+            those are given back whose health changed.
+    """
 
     project: str
     stages: tuple[StageHealthRequest, ...] = ()
@@ -334,7 +316,7 @@ async def discover(request: DiscoverRequest) -> DiscoveryResult:
 
 
 @activity.defn(name="measure")
-async def measure(request: MeasureRequest) -> MeasureAnswer:
+async def measure(request: MeasurementRequest) -> MeasurementResult:
     """Take, resume or end one measurement."""
     raise NotImplementedError
 

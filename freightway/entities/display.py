@@ -9,6 +9,8 @@ from freightway.entities.project import ProjectState
 from freightway.entities.warehouse import WarehouseState
 from freightway.promotion.model import PlannedStep, StepMeta, StepStatus
 from freightway.promotion.progress import Progress
+from freightway.verification.answers import Question
+from freightway.verification.run import AnalysisRun
 
 _MOST_BYTES = 19_000
 """Temporal's documented limit of current details is 20 kB."""
@@ -138,4 +140,33 @@ def project_details(state: ProjectState) -> str:
         for name, entry in sorted(state.stages.items())
     ]
     lines += ["", table(("Stage", "Freight of", "from"), stages)]
+    return fit("\n".join(lines))
+
+
+def verification_details(run: AnalysisRun, questions: Sequence[Question]) -> str:
+    """Return the state of a verification: its open questions and the table of its metrics."""
+    lines = [
+        f"## Verification {run.name}",
+        f"**{run.phase.value}**" + (f": {cell(run.message, 400)}" if run.message else ""),
+    ]
+    for question in questions:
+        who = f" from {', '.join(question.approvers)}" if question.approvers else ""
+        until = f" until {clock(question.deadline)}" if question.deadline else ""
+        lines.append(
+            f"\nWaits for an answer{who}{until}: **{cell(question.prompt, 400)}** ({question.metric})"
+        )
+    rows = []
+    for result in run.metric_results:
+        last = result.last
+        counts = f"{result.successful} ok, {result.failed} failed, {result.inconclusive} open, {result.error} errors"
+        rows.append(
+            (
+                result.name + (" (dry run)" if result.dry_run else ""),
+                result.phase.value,
+                counts,
+                last.value if last else "",
+                (last.message if last else "") or result.message,
+            )
+        )
+    lines += ["", table(("metric", "phase", "measurements", "last value", "message"), rows)]
     return fit("\n".join(lines))

@@ -1,0 +1,43 @@
+"""HealthCheck: looks at the health of all Stages of a project, started by the project's Schedule."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from freightway import contracts, names
+    from freightway.resources.meta import Model
+
+from freightway.workflows import options
+from freightway.workflows.entity import refused
+
+
+class HealthCheckInput(Model):
+    """Which project's Stages to look at."""
+
+    project: str = ""
+
+
+@workflow.defn(name="HealthCheck", failure_exception_types=[Exception])
+class HealthCheck:
+    """One look at the health of all Stages of a project."""
+
+    @workflow.run
+    async def run(self, request: HealthCheckInput | None = None) -> contracts.HealthAnswer:
+        """Look, and signal only the Stages whose health changed."""
+        if request is None or not request.project:
+            raise refused('give the project: {"project": "..."}')
+        answer = await workflow.execute_activity(
+            contracts.check_health,
+            contracts.HealthRequest(project=request.project),
+            summary=f"health of {request.project}",
+            **options.HEALTH,
+        )
+        for health in answer.stages:
+            handle = workflow.get_external_workflow_handle(names.stage_id(request.project, health.stage))
+            try:
+                await handle.signal("health", health)
+            except FailureError as error:
+                workflow.logger.warning("Stage %s did not take its health: %s", health.stage, error)
+        return answer

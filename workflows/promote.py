@@ -1,0 +1,126 @@
+"""Promote: a person's command as a workflow. It asks the Stage, waits for the end, and ends the same way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from freightway import contracts, names
+    from freightway.entities.messages import PromoteAnswer, PromoteRequest, PromotionEnded
+
+from freightway.workflows import options
+from freightway.workflows.entity import refused
+
+_EXAMPLE = '{"project": "demo", "stage": "dev", "freight": "brave-otter"}'
+
+
+@workflow.defn(name="Promote", failure_exception_types=[Exception])
+class Promote:
+    """Promote Freight into a Stage and wait for the end."""
+
+    def __init__(self) -> None:
+        self._answer: PromoteAnswer | None = None
+        self._ended: PromotionEnded | None = None
+
+    @workflow.run
+    async def run(self, request: PromoteRequest | None = None) -> PromotionEnded:
+        """Ask, wait, and fail with the promotion's message unless it succeeded."""
+        if request is None or not request.project or not request.stage:
+            raise refused(f"give the project and the Stage, for example {_EXAMPLE}")
+        info = workflow.info()
+        workflow.upsert_search_attributes(
+            [
+                contracts.PROJECT_ATTRIBUTE.value_set(request.project),
+                contracts.STAGE_ATTRIBUTE.value_set(request.stage),
+            ]
+        )
+        asked = request.model_copy(
+            update={"id": request.id or f"promote/{info.run_id}", "notify": info.workflow_id}
+        )
+        self._answer = await self._ask(asked)
+        self._show()
+        while self._ended is None:
+            try:
+                await workflow.wait_condition(
+                    lambda: self._ended is not None,
+                    timeout=options.INTERVALS.promote_check,
+                    timeout_summary=f"the end of {self._answer.promotion}",
+                )
+            except TimeoutError:
+                await self._look()
+        self._show()
+        ended = self._ended
+        if ended.phase == "Succeeded":
+            return ended
+        raise ApplicationError(
+            ended.message or f"promotion {ended.phase}",
+            ended.model_dump(mode="json", by_alias=True),
+            type=ended.phase,
+            non_retryable=True,
+        )
+
+    async def _ask(self, request: PromoteRequest) -> PromoteAnswer:
+        try:
+            answer = await workflow.execute_activity(
+                contracts.command,
+                contracts.CommandRequest(
+                    workflow_id=names.stage_id(request.project, request.stage),
+                    update="promote",
+                    payload=request.model_dump(mode="json", by_alias=True),
+                    id=request.id,
+                ),
+                summary=f"ask Stage {request.stage}",
+                **options.COMMAND,
+            )
+        except ActivityError as error:
+            raise refused(f"Stage {request.stage!r} did not answer: {error.cause or error}") from error
+        if answer.refused:
+            raise refused(answer.refused)
+        return PromoteAnswer.model_validate(answer.result)
+
+    async def _look(self) -> None:
+        """Ask Temporal for the promotion's end, should the Stage's message have been lost."""
+        assert self._answer is not None
+        workflow_id = names.promotion_id(self._answer.project, self._answer.promotion)
+        answer = await workflow.execute_activity(
+            contracts.workflow_status,
+            contracts.StatusRequest(workflow_ids=(workflow_id,)),
+            summary="how does the promotion stand?",
+            **options.QUICK,
+        )
+        status = answer.workflows[0]
+        if status.status in ("RUNNING", "NOT_FOUND"):
+            return
+        result: dict[str, Any] = status.result or {}
+        self._ended = PromotionEnded(
+            promotion=self._answer.promotion,
+            phase=str(result.get("phase") or ("Succeeded" if status.status == "COMPLETED" else "Errored")),
+            message=str(result.get("message") or status.message),
+            freight=self._answer.freight,
+        )
+
+    @workflow.signal
+    def promotion_ended(self, ended: PromotionEnded | None = None) -> None:
+        """Take the end of the promotion."""
+        if ended is not None:
+            self._ended = ended
+
+    @workflow.query
+    def answer(self) -> PromoteAnswer | None:
+        """What the Stage answered: the promotion's name, its place and its plan."""
+        return self._answer
+
+    def _show(self) -> None:
+        assert self._answer is not None
+        asked = self._answer
+        phase = self._ended.phase if self._ended else "Running"
+        workflow.upsert_search_attributes([contracts.PHASE_ATTRIBUTE.value_set(phase)])
+        waits = f"\n\nWaits for {asked.waits_for}" if asked.waits_for and self._ended is None else ""
+        message = f": {self._ended.message}" if self._ended and self._ended.message else ""
+        workflow.set_current_details(
+            f"## {asked.stage} ← {asked.alias or asked.freight[:7]}\n\n**{phase}**{message}{waits}\n\n"
+            f"Promotion `{names.promotion_id(asked.project, asked.promotion)}`"
+        )
