@@ -1,0 +1,90 @@
+"""What steps do in a working tree: clear it, commit it, tag it, set it to a commit.
+
+Commits are reproducible: author and committer dates are the promotion's, so the same content on the same
+parent gives the same commit id, on every host and in every repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from freightway.adapters.git import Git, Identity
+from freightway.adapters.git_checkout import WorkTree
+from freightway.errors import AdapterError
+
+
+def commit_environment(author: Identity, when: datetime) -> dict[str, str]:
+    """Return what makes git write this author and committer at this instant (whole seconds, UTC)."""
+    date = f"@{int(when.timestamp())} +0000"
+    return {
+        "GIT_AUTHOR_NAME": author.name,
+        "GIT_AUTHOR_EMAIL": author.email,
+        "GIT_AUTHOR_DATE": date,
+        "GIT_COMMITTER_NAME": author.name,
+        "GIT_COMMITTER_EMAIL": author.email,
+        "GIT_COMMITTER_DATE": date,
+    }
+
+
+async def head(git: Git, tree: WorkTree) -> str:
+    """Return the id of the commit that is checked out."""
+    return await git.text("rev-parse", "--verify", "HEAD", cwd=tree.path)
+
+
+async def current_branch(git: Git, tree: WorkTree) -> str:
+    """Return the branch that is checked out, empty for a detached HEAD."""
+    done = await git.run("symbolic-ref", "--quiet", "--short", "HEAD", cwd=tree.path, check=False)
+    return done.text.strip() if done.returncode == 0 else ""
+
+
+async def clear(git: Git, tree: WorkTree) -> None:
+    """Remove every file below the named folder that git does not ignore."""
+    await git.run("add", "--", ".", cwd=tree.cwd)
+    await git.run("rm", "-r", "--force", "--quiet", "--ignore-unmatch", "--", ".", cwd=tree.cwd)
+    # git removes the folder itself when its last file goes; later steps still name it.
+    tree.cwd.mkdir(parents=True, exist_ok=True)
+
+
+async def commit_all(git: Git, tree: WorkTree, message: str, env: Mapping[str, str]) -> bool:
+    """Commit everything below the named folder; False if there is nothing to commit.
+
+    Raises:
+        AdapterError: if git refuses, for example an empty message.
+    """
+    await git.run("add", "--", ".", cwd=tree.cwd)
+    staged = await git.run("diff", "--cached", "--quiet", cwd=tree.path, check=False)
+    if staged.returncode == 0:
+        return False
+    await git.run("commit", "--quiet", "--no-verify", "--file=-", cwd=tree.cwd, stdin=message, env=env)
+    return True
+
+
+async def set_head(git: Git, tree: WorkTree, commit: str) -> None:
+    """Move the checked-out branch and the files to a commit; files that git ignores stay."""
+    await git.run("reset", "--hard", "--quiet", commit, cwd=tree.path)
+
+
+async def has_commit(git: Git, tree: WorkTree, commit: str) -> bool:
+    """Whether the working tree's repository holds a commit."""
+    done = await git.run("cat-file", "-e", f"{commit}^{{commit}}", cwd=tree.path, check=False)
+    return done.returncode == 0
+
+
+async def restore(git: Git, tree: WorkTree, commit: str) -> bool:
+    """Set the working tree to a commit that was made before, fetching it if need be; False if it is nowhere.
+
+    Raises:
+        AdapterError: if the server cannot be asked.
+    """
+    if not await has_commit(git, tree, commit):
+        try:
+            await git.remote(
+                "fetch", "--quiet", "--no-tags", "--no-auto-maintenance", "origin", commit, cwd=tree.path
+            )
+        except AdapterError as error:
+            if error.retryable or error.status:
+                raise
+            return False
+    await set_head(git, tree, commit)
+    return True

@@ -1,0 +1,55 @@
+"""git-clear and git-commit in a clone of a real Git server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freightway.promotion.model import StepStatus
+from tests.servers.git_bench import WHEN, Bench, bench
+from tests.servers.git_server import run_git
+
+__all__ = ["bench"]
+
+
+async def test_clear_removes_files_and_keeps_ignored_ones(bench: Bench) -> None:
+    bench.server.commit("env.git", {".gitignore": "*.log\n"})
+    await bench.clone()
+    (bench.root / "src/new").write_text("x")
+    (bench.root / "src/kept.log").write_text("x")
+    await bench.clear()
+    assert sorted(path.name for path in (bench.root / "src").iterdir()) == [".git", "kept.log"]
+    await bench.clear()
+    assert (await bench.commit()).status is StepStatus.SUCCEEDED
+
+
+async def test_commit_is_dated_and_signed_by_the_default_identity(bench: Bench) -> None:
+    await bench.clone()
+    sha = await bench.commit_file("app/values.yaml", "tag: 2\n", message="deploy\n\nall of it")
+    form = "%an|%ae|%at|%cn|%ce|%ct|%B"
+    assert run_git(bench.root / "src", "log", "-1", f"--format={form}", sha) == (
+        f"Freightway|no-reply@freightway.dev|{int(WHEN.timestamp())}|"
+        f"Freightway|no-reply@freightway.dev|{int(WHEN.timestamp())}|deploy\n\nall of it"
+    )
+
+
+async def test_same_change_gives_the_same_commit_id_on_another_host(bench: Bench, tmp_path: Path) -> None:
+    await bench.clone()
+    other = bench.elsewhere("second", home=tmp_path / "home2")
+    await other.clone()
+    assert await bench.commit_file("n", "x") == await other.commit_file("n", "x")
+
+
+async def test_author_of_the_step_wins_over_the_author_of_the_clone(bench: Bench) -> None:
+    await bench.clone(author={"name": "Ann", "email": "ann@example.com"})
+    await bench.commit_file("a", "1")
+    await bench.commit_file("a", "2", author={"name": "Bob", "email": "bob@example.com"})
+    assert (
+        run_git(bench.root / "src", "log", "-2", "--format=%an %ce")
+        == "Bob bob@example.com\nAnn ann@example.com"
+    )
+
+
+async def test_commit_of_nothing_is_skipped_with_the_current_commit(bench: Bench) -> None:
+    commits = await bench.clone()
+    result = await bench.commit()
+    assert (result.status, result.output.commit) == (StepStatus.SKIPPED, commits["src"])
