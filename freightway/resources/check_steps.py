@@ -62,5 +62,6 @@ def warn_about_kinds(steps: Sequence[Step], kinds: Collection[str], path: YamlPa
     """Yield the steps whose kind is not known."""
     for index, step in enumerate(steps):
         if step.uses and step.uses not in kinds:
-            message = f"unknown step kind {step.uses!r}" + suggestion(step.uses, kinds)
-            yield Finding((*path, index, "uses"), f"{message}; such a step ends as Errored")
+            hint = suggestion(step.uses, kinds)
+            message = f"unknown step kind {step.uses!r}, such a step ends as Errored{hint}"
+            yield Finding((*path, index, "uses"), message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -31,6 +31,9 @@ StrictInt = Annotated[int, Field(strict=True)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 """A text of at least one character."""
 
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[-+][0-9]{2}:[0-9]{2})"
+)
 _KARGO_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(s|m|h))+")
 
 YamlPath = tuple[str | int, ...]
@@ -82,6 +85,12 @@ def label_name(text: str) -> str:
     return text
 
 
+def _timestamp(value: Any) -> Any:
+    if value is None or isinstance(value, datetime) or (isinstance(value, str) and _RFC3339.fullmatch(value)):
+        return value
+    raise ValueError(f"must be a time such as 2024-05-01T12:00:00Z, not {value!r}")
+
+
 def _kargo_duration(value: Any) -> Any:
     if isinstance(value, str) and not _KARGO_DURATION.fullmatch(value):
         raise ValueError(
@@ -104,6 +113,10 @@ GoDuration = Annotated[Duration, BeforeValidator(_go_duration)]
 """Any Go duration, written as text."""
 KargoDuration = Annotated[Duration, BeforeValidator(_kargo_duration)]
 """A duration of hours, minutes and seconds only, as Kargo's schema demands where it has a pattern."""
+
+
+Timestamp = Annotated[datetime, BeforeValidator(_timestamp)]
+"""A time with its zone, RFC 3339."""
 
 
 class KargoResource(Resource):

@@ -5,12 +5,11 @@ Source: Kargo api/v1alpha1/freight_types.go, pkg/webhook/kubernetes/freight.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from freightway.resources.fields import FreightOrigin, KargoResource, NonEmpty, OptionalLabel
+from freightway.resources.fields import FreightOrigin, KargoResource, NonEmpty, OptionalLabel, Timestamp
 from freightway.resources.meta import Metadata, Model
 
 
@@ -63,19 +62,12 @@ class Freight(KargoResource):
     kind: Literal["Freight"] = "Freight"
     metadata: Metadata = Field(default_factory=Metadata)
     alias: OptionalLabel = Field(default="", description="Name for people; given if empty.")
-    discovered_at: datetime | None = Field(default=None, description="When it was discovered; now if empty.")
+    discovered_at: Timestamp | None = Field(default=None, description="When it was discovered; now if empty.")
     origin: FreightOrigin = Field(description="Warehouse it belongs to.")
     commits: tuple[GitCommit, ...] = Field(default=(), description="Commits.")
     images: tuple[Image, ...] = Field(default=(), description="Images.")
     charts: tuple[Chart, ...] = Field(default=(), description="Charts.")
     artifacts: tuple[ArtifactReference, ...] = Field(default=(), description="Artifacts of other types.")
-
-    @field_validator("discovered_at", mode="before")
-    @classmethod
-    def _no_numbers_for_times(cls, value: Any) -> Any:
-        if isinstance(value, (int, float)):
-            raise ValueError(f"must be a time such as 2024-05-01T12:00:00Z, not {value!r}")
-        return value
 
     @model_validator(mode="after")
     def _holds_something(self) -> Freight:

@@ -147,9 +147,10 @@ class TaskStep(Step):
 
     @field_validator("task")
     @classmethod
-    def _no_task(cls, task: TaskReference | None) -> None:
+    def _not_with_uses(cls, task: TaskReference | None, info: ValidationInfo) -> TaskReference | None:  # noqa: ARG003
         if task is not None:
             raise ValueError("a task cannot refer to another task")
+        return task
 
 
 def complain_about_aliases(steps: tuple[Step, ...], found: Complaints, path: YamlPath = ("steps",)) -> None:

@@ -6,7 +6,7 @@ Source: Kargo api/v1alpha1/warehouse_types.go, pkg/subscription, pkg/webhook/kub
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 import re2
@@ -20,6 +20,7 @@ from freightway.resources.fields import (
     OptionalLabel,
     StrictBool,
     StrictInt,
+    Timestamp,
 )
 from freightway.resources.meta import Model
 
@@ -77,7 +78,7 @@ class GitSubscription(Model):
     branch: Branch = Field(
         default="", description="Branch for NewestFromBranch; empty means the default branch."
     )
-    since: datetime | None = Field(
+    since: Timestamp | None = Field(
         default=None, description="Oldest commit date for NewestFromBranch, RFC 3339."
     )
     strict_semvers: StrictBool = Field(

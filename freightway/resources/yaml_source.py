@@ -162,7 +162,7 @@ class _Composer:
         stack: list[_Open] = []
         for event in self._events:
             if isinstance(event, yaml.CollectionEndEvent):
-                node: Node = stack.pop().node
+                node: Node = stack.pop().finished()
             else:
                 node = self._node(event)
                 if isinstance(event, yaml.CollectionStartEvent):
@@ -211,7 +211,7 @@ class _Composer:
         key, line = parent.key, parent.key_line
         parent.key = None
         if key == "<<":
-            _merge(parent.node, node, line)
+            parent.merged.append((line, node))
         elif key in parent.node.entries:
             first = parent.node.entries[key][0]
             message = f"the key {key!r} is given twice, first in line {first}"
@@ -228,6 +228,14 @@ class _Open:
     path: YamlPath
     key: str | None = None
     key_line: int = 0
+    merged: list[tuple[int, Node]] = field(default_factory=list)
+
+    def finished(self) -> Node:
+        """Return the collection; keys of its own go before merged ones."""
+        if isinstance(self.node, MapNode):
+            for line, source in self.merged:
+                _merge(self.node, source, line)
+        return self.node
 
 
 def _key(node: Node) -> str:
