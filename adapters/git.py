@@ -30,7 +30,13 @@ from freightway.adapters.git_environment import (
     write_access,
 )
 from freightway.adapters.git_errors import scrub, translate
-from freightway.adapters.processes import Completed, ProcessFailed, ProcessRunner, ProcessTimedOut
+from freightway.adapters.processes import (
+    MOST_OUTPUT,
+    Completed,
+    ProcessFailed,
+    ProcessRunner,
+    ProcessTimedOut,
+)
 from freightway.errors import AdapterError, FreightwayError, StepFailed
 
 PushPolicy = Literal["AlwaysRebase", "AlwaysMerge", "RebaseOrMerge", "RebaseOrFail"]
@@ -199,13 +205,16 @@ class Git:
         *,
         check: bool,
     ) -> Completed:
-        return await self.processes.run(
+        done = await self.processes.run(
             [git_executable(), *args],
             cwd=cwd or self.home,
             env=env,
             stdin=stdin.encode() if stdin is not None else None,
             check=check,
         )
+        if len(done.stdout) >= MOST_OUTPUT:
+            raise AdapterError(f"git {args[0]} printed more than {MOST_OUTPUT >> 20} MiB")
+        return done
 
     def holding(self, descriptor: int) -> Git:
         """Return a session whose children also inherit a lock, so that it outlives a killed worker with them."""

@@ -67,13 +67,15 @@ class Mirror:
         done = await git.remote("ls-remote", "--symref", "--", url, "HEAD", "refs/heads/*", "refs/tags/*")
         return _parse_refs(done.text)
 
-    async def update(self, git: Git) -> Refs:
+    async def update(self, git: Git, seen: Refs | None = None) -> Refs:
         """Bring the mirror up to date and return the branches and tags it holds.
 
+        Args:
+            seen: what :meth:`look` just gave, to spare another look.
         Raises:
             AdapterError: if the server cannot be asked or the transfer fails.
         """
-        seen = await self.look(git)
+        seen = seen or await self.look(git)
         if self.path.is_dir():
             held = await self._held(git, seen)
             if _same(held, seen):
