@@ -20,32 +20,46 @@ def find_circles(graph: Mapping[str, Sequence[Edge]]) -> list[list[str]]:
     """Return circles in a graph of Stages and their upstream Stages, each Stage in at most one.
 
     A circle lists its Stages so that each takes Freight from the next one and the last from the first.
+    Stages that name themselves are left out.
     """
-    left = {stage: [name for name, _ in edges if name != stage] for stage, edges in graph.items()}
+    waiting = {
+        stage: {name for name, _ in edges if name != stage and name in graph}
+        for stage, edges in graph.items()
+    }
+    downstream: dict[str, list[str]] = {stage: [] for stage in graph}
+    for stage, names in waiting.items():
+        for name in names:
+            downstream[name].append(stage)
     circles: list[list[str]] = []
+    gone = [stage for stage, names in waiting.items() if not names]
     while True:
-        _drop_stages_without_upstream(left)
-        if not left:
+        _release(gone, waiting, downstream)
+        if not waiting:
             return circles
-        circle = _walk(left)
-        circles.append(circle)
-        for stage in circle:
-            del left[stage]
+        gone = _walk(waiting, graph)
+        circles.append(list(gone))
 
 
-def _drop_stages_without_upstream(left: dict[str, list[str]]) -> None:
-    while free := [stage for stage, names in left.items() if not any(name in left for name in names)]:
-        for stage in free:
-            del left[stage]
+def _release(gone: list[str], waiting: dict[str, set[str]], downstream: Mapping[str, Sequence[str]]) -> None:
+    """Take Stages out of those that wait, and then every Stage that waits for nothing any more."""
+    while gone:
+        stage = gone.pop()
+        if waiting.pop(stage, None) is None:
+            continue
+        for name in downstream[stage]:
+            if name in waiting:
+                waiting[name].discard(stage)
+                if not waiting[name]:
+                    gone.append(name)
 
 
-def _walk(left: Mapping[str, Sequence[str]]) -> list[str]:
+def _walk(waiting: Mapping[str, set[str]], graph: Mapping[str, Sequence[Edge]]) -> list[str]:
     """Follow upstream Stages from the first one until one comes up again; each has one."""
     seen: dict[str, int] = {}
-    stage = next(iter(left))
+    stage = next(iter(waiting))
     while stage not in seen:
         seen[stage] = len(seen)
-        stage = next(name for name in left[stage] if name in left)
+        stage = next(name for name, _ in graph[stage] if name in waiting[stage])
     return list(seen)[seen[stage] :]
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from freightway.resources.load import load_text, load_texts
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freightway.resources.check import check
+from freightway.resources.load import load_text, load_texts, resource_kinds
 from freightway.resources.yaml_source import MAX_DEPTH, read_documents
 
 KARGO = "apiVersion: kargo.akuity.io/v1alpha1\n"
@@ -368,3 +373,54 @@ def test_nesting_up_to_the_limit_is_read():
 @pytest.mark.parametrize("text", ["", "---\n", "# only a comment\n", "---\n---\n", "\ufeff"])
 def test_empty_texts_hold_nothing(text):
     assert read_documents(text) == ([], [])
+
+
+@given(st.text(alphabet="ab:-?[]{},&*!|>'\"%#\n \t~<0.", max_size=60))
+def test_no_text_breaks_the_reader(text):
+    documents, issues = read_documents(text)
+    assert all(document.line >= 1 for document in documents)
+    assert all(issue.line >= 1 and issue.message for issue in issues)
+
+
+SPEC_KEYS = st.sampled_from(
+    [
+        "requestedFreight",
+        "origin",
+        "kind",
+        "name",
+        "sources",
+        "stages",
+        "promotionTemplate",
+        "spec",
+        "steps",
+        "uses",
+        "task",
+        "config",
+        "vars",
+        "value",
+        "if",
+        "retry",
+        "verification",
+        "args",
+        "analysisTemplates",
+        "status",
+    ]
+)
+SPECS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "a", "1m", "${{ 1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SPEC_KEYS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.sampled_from(sorted(resource_kinds())), SPECS, SPECS)
+def test_no_content_breaks_the_loader(kind, spec, metadata):
+    api = "argoproj.io/v1alpha1" if kind.endswith("AnalysisTemplate") else "kargo.akuity.io/v1alpha1"
+    text = json.dumps({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})
+    result = load_text(text, "x.json")
+    assert len(result.resources) + bool(result.problems) == 1
+    check(result.resources)
