@@ -36,6 +36,10 @@ class Masker:
         self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
 
+    def hide(self, path: Path, shown: str = "") -> None:
+        """Show a folder as ``shown`` (empty: paths inside it are relative) from now on."""
+        self._paths[str(path)] = shown
+
     def text(self, text: str) -> str:
         """Return the text with secrets masked and machine paths replaced."""
         pattern = self._current()

@@ -1,0 +1,197 @@
+"""Decides a step's ``if`` and evaluates its configuration; pure but for the lookups it is given.
+
+Source: Kargo ``pkg/promotion/evaluator.go`` and ``local_orchestrator.go`` (messages).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from freightway import expr
+from freightway.errors import ExpressionError
+from freightway.expr.values import type_name
+from freightway.promotion.functions import config_functions, variable_functions
+from freightway.promotion.model import StepOutcome, StepRequest, StepStatus
+from freightway.promotion.phase import has_failed
+from freightway.promotion.scope import promotion_scope, step_scope
+from freightway.resources.meta import Variable
+
+TEMPLATE = "$template"
+"""Key of a recorded leaf that is evaluated anew, because it holds a secret."""
+
+LITERAL = "$literal"
+"""Key of a recorded map that merely looks like such a leaf."""
+
+_SECRET_CALL = re.compile(r"\b(?:secret|sharedSecret)\s*\(")
+_VARS = re.compile(r"\bvars\b")
+_DELIMITER = re.compile(r"\$\{\{|\$\{%")
+
+
+class Secrets(Protocol):
+    """Secrets and ConfigMaps as expressions read them; a name that does not exist gives an empty map."""
+
+    def secret(self, project: str, name: str) -> dict[str, str]:
+        """Return the values of a Secret of the project."""
+        ...
+
+    def shared_secret(self, name: str) -> dict[str, str]:
+        """Return the values of a shared Secret."""
+        ...
+
+    def config_map(self, project: str, name: str) -> dict[str, str]:
+        """Return the values of a ConfigMap of the project."""
+        ...
+
+    def shared_config_map(self, name: str) -> dict[str, str]:
+        """Return the values of a shared ConfigMap."""
+        ...
+
+    def secrets(self) -> Iterable[str]:
+        """Return every Secret value handed out so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """An evaluated configuration, and the form in which it may be recorded."""
+
+    config: dict[str, Any]
+    record_config: dict[str, Any]
+
+
+class Evaluation:
+    """The expressions of one attempt of a step, evaluated once.
+
+    Args:
+        now: what ``now()`` gives.
+        holds_secret: tells whether a plain value holds a secret that was handed out.
+    """
+
+    def __init__(
+        self,
+        request: StepRequest,
+        data: Secrets,
+        now: datetime,
+        holds_secret: Callable[[Any], bool] = lambda _: False,
+    ) -> None:
+        self.request = request
+        self.now = now
+        self._data = data
+        self._holds_secret = holds_secret
+        self._scope: dict[str, Any] | None = None
+        self._has_secret_vars = False
+
+    def decide(self) -> StepOutcome | None:
+        """Return None if the step is to run, else its outcome: Skipped, or Errored for a broken ``if``."""
+        step = self.request.step
+        try:
+            if not step.if_:
+                verdict: object = not has_failed(self.request.metas)
+            else:
+                verdict = self._render(step.if_, self._environment())
+            if isinstance(verdict, bool):
+                return None if verdict else StepOutcome(status=StepStatus.SKIPPED, ran=False)
+            problem = f"expression must evaluate to a boolean, got {type_name(verdict)}"
+        except _Unfit as unfit:
+            problem = str(unfit)
+        return StepOutcome(
+            status=StepStatus.ERRORED,
+            message=f'error checking if step "{step.alias}" should be skipped: {problem}',
+            ran=False,
+            error=True,
+            counted=False,
+        )
+
+    def configure(self) -> Configured | StepOutcome:
+        """Return the evaluated configuration, or the outcome of a step whose configuration is broken."""
+        raw = self.request.step.config
+        if not raw:
+            return Configured({}, {})
+        try:
+            config = self._render(raw, self._environment())
+        except _Unfit as unfit:
+            return StepOutcome(
+                status=StepStatus.ERRORED,
+                message=f"failed to build step context: failed to get step config: {unfit}",
+                error=True,
+                counted=False,
+            )
+        recorded = {key: self._recorded(item, config[key]) for key, item in raw.items()}
+        return Configured(config, recorded)
+
+    def restore(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration of a recorded run: only the leaves with secrets are evaluated.
+
+        Raises:
+            ExpressionError: if one of them does not evaluate any more.
+        """
+        try:
+            return {key: self._restored(item) for key, item in recorded.items()}
+        except _Unfit as unfit:
+            raise ExpressionError(str(unfit)) from unfit
+
+    def _environment(self) -> dict[str, Any]:
+        if self._scope is None:
+            request, scope = self.request, promotion_scope(self.request)
+            changed = {variable.name: variable for variable in request.overrides}
+            defined = {variable.name for variable in request.vars}
+            added = [variable for variable in request.overrides if variable.name not in defined]
+            self._define([changed.get(variable.name, variable) for variable in request.vars], scope)
+            scope |= step_scope(request)
+            own = [changed.get(variable.name, variable) for variable in request.step.vars]
+            self._define([*added, *own], scope)
+            self._scope = scope
+        return self._scope
+
+    def _define(self, variables: Iterable[Variable], scope: dict[str, Any]) -> None:
+        functions = variable_functions(self.request, self._data)
+        for variable in variables:
+            self._has_secret_vars |= self._is_tainted(variable.value)
+            try:
+                value = self._render(variable.value, scope, functions)
+            except _Unfit as unfit:
+                raise _Unfit(f'error pre-processing promotion variable "{variable.name}": {unfit}') from unfit
+            scope["vars"] = {**scope["vars"], variable.name: value}
+
+    def _render(
+        self, template: Any, scope: Mapping[str, Any], functions: Mapping[str, Any] | None = None
+    ) -> Any:
+        if functions is None:
+            functions = config_functions(self.request, self._data)
+        try:
+            return expr.render(template, {**scope, **functions}, now=self.now)
+        except ExpressionError as error:
+            raise _Unfit(str(error)) from error
+
+    def _is_tainted(self, raw: str) -> bool:
+        """Whether a text may give something made of a secret, so that only the text may be kept."""
+        return bool(_SECRET_CALL.search(raw)) or (self._has_secret_vars and bool(_VARS.search(raw)))
+
+    def _recorded(self, raw: Any, value: Any) -> Any:
+        if isinstance(raw, dict):
+            kept = {key: self._recorded(item, value[key]) for key, item in raw.items()}
+            return {LITERAL: kept} if TEMPLATE in raw or LITERAL in raw else kept
+        if isinstance(raw, list):
+            return [self._recorded(item, value[index]) for index, item in enumerate(raw)]
+        is_template = isinstance(raw, str) and bool(_DELIMITER.search(raw))
+        if is_template and (self._is_tainted(raw) or self._holds_secret(value)):
+            return {TEMPLATE: raw}
+        return value
+
+    def _restored(self, recorded: Any) -> Any:
+        if isinstance(recorded, dict):
+            if set(recorded) == {TEMPLATE}:
+                return self._render(recorded[TEMPLATE], self._environment())
+            inner = recorded[LITERAL] if set(recorded) == {LITERAL} else recorded
+            return {key: self._restored(item) for key, item in inner.items()}
+        if isinstance(recorded, list):
+            return [self._restored(item) for item in recorded]
+        return recorded
+
+
+class _Unfit(Exception):
+    """An expression that does not evaluate; the text is what people see."""
