@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from freightway import expr
 from freightway.errors import ExpressionError
 from freightway.resources.yaml_source import YamlPath
 
@@ -68,8 +69,6 @@ def _check_text(text: str, path: YamlPath) -> Iterator[Finding]:
 
 
 def _compile(source: str, text: str, offset: int, path: YamlPath) -> Iterator[Finding]:
-    from freightway import expr
-
     compile_expression = getattr(expr, "compile", None)
     if compile_expression is None:
         return

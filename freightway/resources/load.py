@@ -5,22 +5,44 @@ Pure: texts come in, `freightway.cli.manifests` reads the files.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from freightway.errors import Problem
+from freightway.errors import InvalidResource, Problem
+from freightway.resources.analysis import AnalysisTemplate, ClusterAnalysisTemplate
+from freightway.resources.cluster_config import ClusterConfig
 from freightway.resources.enterprise import ENTERPRISE_KINDS, enterprise_fields_in
+from freightway.resources.freight import Freight
 from freightway.resources.meta import KARGO_API, ROLLOUTS_API, Resource
 from freightway.resources.plain_words import describe, explain, suggestion
+from freightway.resources.project import Project
+from freightway.resources.project_config import ProjectConfig
+from freightway.resources.promotion import Promotion
+from freightway.resources.promotion_task import ClusterPromotionTask, PromotionTask
+from freightway.resources.stage import Stage
+from freightway.resources.warehouse import Warehouse
 from freightway.resources.yaml_source import Document, YamlPath, drop_nulls, format_path, read_documents
 
 CREDENTIAL_LABEL = "kargo.akuity.io/cred-type"
 _KARGO_GROUP = KARGO_API.split("/", maxsplit=1)[0] + "/"
 _ROLLOUTS_GROUP = ROLLOUTS_API.split("/", maxsplit=1)[0] + "/"
+_MODELS: tuple[type[Resource], ...] = (
+    Project,
+    ProjectConfig,
+    ClusterConfig,
+    Warehouse,
+    Freight,
+    Stage,
+    Promotion,
+    PromotionTask,
+    ClusterPromotionTask,
+    AnalysisTemplate,
+    ClusterAnalysisTemplate,
+)
+_KINDS: Mapping[str, type[Resource]] = {model.__name__: model for model in _MODELS}
 _FREE_FORM = frozenset({"config", "jsonBody", "plugin"})
 CLUSTER_KINDS = frozenset({"Project", "ClusterConfig", "ClusterPromotionTask", "ClusterAnalysisTemplate"})
 """Kinds that live outside of projects; Project names one."""
@@ -107,33 +129,9 @@ def key_of(resource: Resource) -> ResourceKey:
     return ResourceKey(resource.kind, project, resource.name)
 
 
-@functools.cache
 def resource_kinds() -> Mapping[str, type[Resource]]:
     """Return the model of every kind that Freightway knows."""
-    from freightway.resources.analysis import AnalysisTemplate, ClusterAnalysisTemplate
-    from freightway.resources.cluster_config import ClusterConfig
-    from freightway.resources.freight import Freight
-    from freightway.resources.project import Project
-    from freightway.resources.project_config import ProjectConfig
-    from freightway.resources.promotion import Promotion
-    from freightway.resources.promotion_task import ClusterPromotionTask, PromotionTask
-    from freightway.resources.stage import Stage
-    from freightway.resources.warehouse import Warehouse
-
-    models: tuple[type[Resource], ...] = (
-        Project,
-        ProjectConfig,
-        ClusterConfig,
-        Warehouse,
-        Freight,
-        Stage,
-        Promotion,
-        PromotionTask,
-        ClusterPromotionTask,
-        AnalysisTemplate,
-        ClusterAnalysisTemplate,
-    )
-    return {model.__name__: model for model in models}
+    return _KINDS
 
 
 def api_version_of(kind: str) -> str:
@@ -170,8 +168,6 @@ def parse_resource(data: Mapping[str, Any]) -> Resource:
     Raises:
         InvalidResource: with every problem found.
     """
-    from freightway.errors import InvalidResource
-
     problem = _header_problem(data)
     if problem:
         raise InvalidResource([Problem(problem[1], path=format_path(problem[0]))])
