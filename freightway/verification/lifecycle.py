@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from freightway.errors import InvalidResource
 from freightway.resources.analysis import AnalysisPhase, Argument
 from freightway.verification.arguments import merge_arguments
-from freightway.verification.run import AnalysisRun, Measurement, MeasurementResult, MetricResult
+from freightway.verification.run import Action, AnalysisRun, Due, Measurement, MeasurementResult, MetricResult
 from freightway.verification.templates import AnyTemplate, flatten_templates
 from freightway.verification.validate import validate_run
 
@@ -76,14 +76,15 @@ def check(run: AnalysisRun) -> None:
         raise InvalidResource(f"Analysis spec invalid: {error}") from error
 
 
-def record(run: AnalysisRun, metric: str, result: MeasurementResult, now: datetime) -> AnalysisRun:
+def record(run: AnalysisRun, task: Due | str, result: MeasurementResult, now: datetime) -> AnalysisRun:
     """Return the run with what a provider gave back for a metric, counters included.
 
     An unfinished measurement is replaced, otherwise a new one is appended. A result with ``run_error`` ends the run.
+    What a task resumed or terminated may have been finished meanwhile by an answer; then its result is dropped.
 
     Args:
         run: the run.
-        metric: name of the metric as ``due`` gave it.
+        task: what was due, or just the metric's name.
         result: what the provider gave back.
         now: when it came back, for times that the result leaves out.
     """
@@ -91,7 +92,10 @@ def record(run: AnalysisRun, metric: str, result: MeasurementResult, now: dateti
         return run
     if result.run_error:
         return fail(run, result.run_error, now)
+    metric = task if isinstance(task, str) else task.metric
     current = run.result(metric)
+    if _is_late(task, current):
+        return run
     if current is None:
         current = MetricResult(
             name=metric, dry_run=metric in run.dry_run_names, metadata=dict(result.metric_metadata)
@@ -101,6 +105,12 @@ def record(run: AnalysisRun, metric: str, result: MeasurementResult, now: dateti
     kept = current.measurements[:-1] if earlier else current.measurements
     counted = _count(current, result.phase)
     return run.with_result(counted.model_copy(update={"measurements": (*kept, measurement)}))
+
+
+def _is_late(task: Due | str, current: MetricResult | None) -> bool:
+    if isinstance(task, str) or task.action is Action.RUN:
+        return False
+    return current is None or current.last is None or current.last.phase.is_completed
 
 
 def terminate(run: AnalysisRun) -> AnalysisRun:

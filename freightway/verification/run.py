@@ -6,7 +6,7 @@ Secret arguments stay references in it. A workflow drives it pass by pass:
     run = start(templates, arguments, now)
     while not run.is_completed:
         tasks, _ = due(run, now)
-        run = record(run, task.metric, result, now)     # for every task, when all have answered
+        run = record(run, task, result, now)     # for every task, when all have answered
         run = assess(run, now)
         ... wait for pause(run, now), or for a signal ...
 """

@@ -29,7 +29,7 @@ def asking(*names: str, **signal: Any) -> AnalysisRun:
 def a_pass(run: AnalysisRun, now: datetime) -> AnalysisRun:
     for task in due(run, now)[0]:
         assert is_answered_by_signal(run, task)
-        run = record(run, task.metric, ask(run, task), now)
+        run = record(run, task, ask(run, task), now)
     return assess(run, now)
 
 
@@ -97,3 +97,13 @@ def test_bad_deadline_is_an_error_measurement() -> None:
     assert last is not None
     assert last.phase is AnalysisPhase.ERROR
     assert 'invalid duration "tomorrow"' in last.message
+
+
+def test_answer_at_the_last_moment_beats_the_deadline() -> None:
+    later = NOW + timedelta(hours=1)
+    run = asking()
+    (task,), _ = due(run, later)
+    ended = ask(run, task)
+    run = record(take_answer(run, Answer(approve=True), later), task, ended, later)
+    assert [measured.value for measured in run.metric_results[0].measurements] == ["approved"]
+    assert assess(run, later).phase is AnalysisPhase.SUCCESSFUL

@@ -34,7 +34,7 @@ def result(phase: str, **fields: Any) -> MeasurementResult:
 
 def a_pass(run: AnalysisRun, now: datetime, **results: MeasurementResult) -> AnalysisRun:
     for task in due(run, now)[0]:
-        run = record(run, task.metric, results[task.metric], now)
+        run = record(run, task, results[task.metric], now)
     return assess(run, now)
 
 

@@ -111,7 +111,7 @@ def test_every_text_of_a_metric_is_substituted_keys_included() -> None:
 
 
 def test_of_several_placeholders_that_do_not_resolve_the_last_field_is_named() -> None:
-    with pytest.raises(InvalidResource, match="failed to resolve {{ b }}"):
+    with pytest.raises(InvalidResource, match=r"failed to resolve \{\{ b \}\}"):
         substitute(metric(interval="{{ a }}", successCondition="{{ b }}"), {})
 
 
