@@ -1,6 +1,6 @@
 """Working trees in a workspace that share the objects of a mirror.
 
-Each git-clone step has one bare repository of its own under ``.freightway/git`` in the workspace; its working
+Each git-clone step has one bare repository of its own under ``.git/clones`` in the workspace; its working
 trees are git worktrees of it. A later step finds everything by the working tree's path: the repository is
 believed only if it lies where we put it, never because a folder of the workspace claims to be one.
 """
@@ -20,8 +20,9 @@ from freightway.adapters.git_mirror import Mirror, Refs, add_remote
 from freightway.errors import StepErrored
 from freightway.resources.meta import Model
 
-GIT_FOLDER = ".freightway/git"
-"""Where in a workspace the repositories of its working trees lie."""
+GIT_FOLDER = ".git/clones"
+"""Where in a workspace the repositories of its working trees lie. Steps that write or hash files leave a folder
+named ``.git`` alone; git itself does not take it for a repository."""
 
 _FACTS = "freightway.json"
 

@@ -88,3 +88,31 @@ async def restore(git: Git, tree: WorkTree, commit: str) -> bool:
             return False
     await set_head(git, tree, commit)
     return True
+
+
+async def tag_head(
+    git: Git, tree: WorkTree, tag: str, message: str, env: Mapping[str, str], *, force: bool
+) -> bool:
+    """Tag the checked-out commit; False if another tag of the name exists and ``force`` is off.
+
+    The same tag, made by an attempt before this one, is a success.
+    """
+    ref = f"refs/tags/{tag}"
+    before = await git.run("rev-parse", "--verify", "--quiet", ref, cwd=tree.path, check=False)
+    existing = before.text.strip() if before.returncode == 0 else ""
+    # Made under a name of its own first: equal tags have equal ids, because the date is the promotion's.
+    await git.run("check-ref-format", ref)
+    made = await _make_tag(git, tree, tag, message, env)
+    if existing and existing != made and not force:
+        return False
+    await git.run("update-ref", ref, made, cwd=tree.path)
+    return True
+
+
+async def _make_tag(git: Git, tree: WorkTree, tag: str, message: str, env: Mapping[str, str]) -> str:
+    text = message if message.endswith("\n") else f"{message}\n"
+    tagger = (
+        f"{env['GIT_COMMITTER_NAME']} <{env['GIT_COMMITTER_EMAIL']}> {env['GIT_COMMITTER_DATE'].lstrip('@')}"
+    )
+    body = f"object {await head(git, tree)}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{text}"
+    return (await git.run("mktag", cwd=tree.path, stdin=body)).text.strip()

@@ -15,6 +15,7 @@ from freightway.activities.steps.git_clear import GitClearConfig, git_clear
 from freightway.activities.steps.git_clone import GitCloneConfig, git_clone
 from freightway.activities.steps.git_commit import GitCommitConfig, git_commit
 from freightway.activities.steps.git_push import GitPushConfig, git_push
+from freightway.activities.steps.git_tag import GitTagConfig, git_tag
 from freightway.activities.steps.registry import Recorder, Result, StepInfo, Workspace
 from freightway.adapters.credentials import CredentialStore, write_credentials
 from freightway.adapters.git import GitHost
@@ -99,6 +100,12 @@ class Bench:
             store,
             self.host,
         )
+
+    async def tag(self, tag: str, message: str = "release", **more: Any) -> str:
+        config = GitTagConfig.model_validate({"path": "src", "tag": tag, "message": message} | more)
+        workspace = Workspace(self.root)
+        output = await git_tag(config, self.info("tag"), workspace, Recorder(), self.processes, self.host)
+        return output.commit
 
     def store(self, password: str) -> None:
         url = self.server.url("env.git")

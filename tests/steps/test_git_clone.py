@@ -249,7 +249,7 @@ async def test_hook_of_a_repository_is_never_run(bench: Bench, tmp_path: Path) -
     bench.server.commit("env.git", {"hooks/pre-commit": "#!/bin/sh\ntouch ran\n"})
     await bench.clone()
     ran = tmp_path / "ran"
-    for repository in (bench.root / ".freightway/git").iterdir():
+    for repository in (bench.root / ".git/clones").iterdir():
         for name in ("pre-commit", "post-commit", "pre-push", "post-checkout"):
             hook = repository / "hooks" / name
             hook.parent.mkdir(exist_ok=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from freightway.errors import AdapterError, StepErrored, StepFailed
 from freightway.promotion.model import StepStatus
 from tests.servers.git_bench import WHEN, Bench, bench
 from tests.servers.git_server import run_git
@@ -53,3 +56,24 @@ async def test_commit_of_nothing_is_skipped_with_the_current_commit(bench: Bench
     commits = await bench.clone()
     result = await bench.commit()
     assert (result.status, result.output.commit) == (StepStatus.SKIPPED, commits["src"])
+
+
+async def test_tag_is_annotated_and_may_be_made_again_but_not_changed(bench: Bench) -> None:
+    await bench.clone()
+    sha = await bench.commit_file("a", "1")
+    for _ in range(2):
+        assert await bench.tag("v1.0.0", unknown="ignored") == sha
+    form = "%(objecttype) %(*objectname) %(taggername) %(taggerdate:unix) %(contents)"
+    shown = run_git(bench.root / "src", "for-each-ref", f"--format={form}", "refs/tags/v1.0.0")
+    assert shown == f"tag {sha} Freightway {int(WHEN.timestamp())} release"
+    with pytest.raises(StepErrored, match='tag "v1.0.0" already exists'):
+        await bench.tag("v1.0.0", "another")
+    assert await bench.tag("v1.0.0", "another", force=True) == sha
+    assert (await bench.push(tag="v1.0.0"))["commit"] == sha
+
+
+@pytest.mark.parametrize("tag", ["--delete", "a b", "x..y"])
+async def test_tag_name_that_git_does_not_know_is_refused(bench: Bench, tag: str) -> None:
+    await bench.clone()
+    with pytest.raises((StepFailed, AdapterError)):
+        await bench.tag(tag)
