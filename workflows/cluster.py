@@ -17,7 +17,9 @@ with workflow.unsafe.imports_passed_through():
         FreezeRequest,
         TargetRequest,
     )
-    from freightway.entities.project import ClusterNews, ClusterState, Frozen, apply_to_cluster, parse_all
+    from freightway.entities.project import ClusterNews, ClusterState, apply_to_cluster, parse_all
+    from freightway.selection.freezes import Freeze
+    from freightway.selection.stage_selector import StageSelector
 
 from freightway.workflows.entity import Entity, refused
 from freightway.workflows.project import check_freeze
@@ -131,15 +133,14 @@ class Cluster(Entity):
 
         def act() -> Done:
             assert request is not None
-            freeze = Frozen(
-                name=request.name,
-                selector=request.selector,
+            freeze = Freeze(
+                id=request.name,
+                selector=StageSelector.model_validate(request.selector) if request.selector else None,
                 until=request.until,
                 soft=request.soft,
                 owner=request.actor,
                 reason=request.reason,
                 since=workflow.now(),
-                scope="cluster",
             )
             self._set_freezes([*self.state.freezes, freeze])
             self.emit(Reason.FROZEN, f"freeze {request.name}: {request.reason}", actor=request.actor)
@@ -151,7 +152,7 @@ class Cluster(Entity):
     def _check_freeze(self, request: FreezeRequest | None = None) -> None:
         def rule() -> None:
             assert request is not None
-            check_freeze(request, [freeze.name for freeze in self.state.freezes])
+            check_freeze(request, [freeze.id for freeze in self.state.freezes])
 
         self.check(request, rule)
 
@@ -161,7 +162,7 @@ class Cluster(Entity):
 
         def act() -> Done:
             assert request is not None
-            self._set_freezes([freeze for freeze in self.state.freezes if freeze.name != request.name])
+            self._set_freezes([freeze for freeze in self.state.freezes if freeze.id != request.name])
             self.emit(Reason.UNFROZEN, f"freeze {request.name} lifted", actor=request.actor)
             return Done(message=f"freeze {request.name} is lifted")
 
@@ -171,7 +172,7 @@ class Cluster(Entity):
     def _check_unfreeze(self, request: TargetRequest | None = None) -> None:
         def rule() -> None:
             assert request is not None
-            if request.name not in [freeze.name for freeze in self.state.freezes]:
+            if request.name not in [freeze.id for freeze in self.state.freezes]:
                 raise refused(f"no freeze {request.name!r} of the cluster is in force")
 
         self.check(request, rule)
@@ -192,7 +193,7 @@ class Cluster(Entity):
             raise refused(f"the cluster keeps no {kind}")
         return owned[kind]
 
-    def _set_freezes(self, freezes: list[Frozen]) -> None:
+    def _set_freezes(self, freezes: list[Freeze]) -> None:
         self.state.freezes = freezes
         self.state.generation += 1
         self.state.tell(*self.state.projects)
@@ -211,7 +212,7 @@ class Cluster(Entity):
             "name": names.CLUSTER_ID,
             "phase": "Ready",
             "projects": len(self.state.projects),
-            "freezes": [freeze.name for freeze in self.state.freezes],
+            "freezes": [freeze.id for freeze in self.state.freezes],
         }
         listed = "\n".join(f"- {project}" for project in sorted(self.state.projects)[:200])
         self.show(

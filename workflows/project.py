@@ -22,7 +22,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from freightway.entities.project import (
         ClusterNews,
-        Frozen,
         Known,
         ProjectState,
         apply_resources,
@@ -35,6 +34,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from freightway.entities.warehouse import WarehouseConfiguration
     from freightway.selection.alias import alias_for
+    from freightway.selection.freezes import Freeze
+    from freightway.selection.stage_selector import StageSelector
 
 from freightway.workflows import options
 from freightway.workflows.entity import Entity, refused
@@ -164,14 +165,15 @@ class Project(Entity):
         def act() -> Done:
             assert request is not None
             self.state.freezes.append(
-                Frozen(
-                    name=request.name,
-                    selector=request.selector,
+                Freeze(
+                    id=request.name,
+                    selector=StageSelector.model_validate(request.selector) if request.selector else None,
                     until=request.until,
                     soft=request.soft,
                     owner=request.actor,
                     reason=request.reason,
                     since=workflow.now(),
+                    project=self.state.name,
                 )
             )
             self.state.tell_stages()
@@ -184,7 +186,7 @@ class Project(Entity):
     def _check_freeze(self, request: FreezeRequest | None = None) -> None:
         def rule() -> None:
             assert request is not None
-            check_freeze(request, [freeze.name for freeze in self.state.freezes])
+            check_freeze(request, [freeze.id for freeze in self.state.freezes])
 
         self.check(request, rule)
 
@@ -194,7 +196,7 @@ class Project(Entity):
 
         def act() -> Done:
             assert request is not None
-            self.state.freezes = [freeze for freeze in self.state.freezes if freeze.name != request.name]
+            self.state.freezes = [freeze for freeze in self.state.freezes if freeze.id != request.name]
             self.state.tell_stages()
             self.emit(Reason.UNFROZEN, f"freeze {request.name} lifted", actor=request.actor)
             return Done(message=f"freeze {request.name} is lifted")
@@ -205,7 +207,7 @@ class Project(Entity):
     def _check_unfreeze(self, request: TargetRequest | None = None) -> None:
         def rule() -> None:
             assert request is not None
-            have = [freeze.name for freeze in self.state.freezes]
+            have = [freeze.id for freeze in self.state.freezes]
             if request.name not in have:
                 raise refused(f"no freeze {request.name!r}; in force: {', '.join(have) or 'none'}")
 
@@ -400,7 +402,7 @@ class Project(Entity):
             "phase": phase,
             "warehouses": len(state.warehouses),
             "stages": len(state.stages),
-            "freezes": [freeze.name for freeze in state.freezes],
+            "freezes": [freeze.id for freeze in state.freezes],
         }
         attributes = [
             contracts.PROJECT_ATTRIBUTE.value_set(state.name),

@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from freightway.promotion.model import FreightReference, Origin
     from freightway.resources.meta import parse_duration
+    from freightway.selection import freight_facts
     from freightway.selection.freight_id import freight_id
 
 from freightway.workflows import options
@@ -177,8 +178,11 @@ class Warehouse(Entity):
         def act() -> Done:
             assert request is not None
             record = self._one(request.freight)
-            self.state.freight[record.name] = record.approved(
-                request.stage, workflow.now(), request.actor, request.reason
+            approved = freight_facts.approved(
+                record, request.stage, workflow.now(), request.actor, request.reason
+            )
+            self.state.freight[record.name] = record.model_copy(
+                update={"approved_for": approved.approved_for}
             )
             self.emit(
                 Reason.FREIGHT_APPROVED,

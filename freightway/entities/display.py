@@ -134,7 +134,7 @@ def project_details(state: ProjectState) -> str:
     lines = [f"## Project {state.name}", ""]
     for freeze in state.freezes:
         until = f" until {clock(freeze.until)}" if freeze.until else ""
-        lines.append(f"- **frozen{until}** by {freeze.owner}: {cell(freeze.reason)} ({freeze.name})")
+        lines.append(f"- **frozen{until}** by {freeze.owner}: {cell(freeze.reason)} ({freeze.id})")
     stages = [
         (name, ", ".join(entry.origins), ", ".join(entry.upstream) or "the Warehouse")
         for name, entry in sorted(state.stages.items())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -15,27 +14,10 @@ from freightway.entities.state import EntityState
 from freightway.errors import InvalidResource
 from freightway.resources.load import parse_resource
 from freightway.resources.meta import Model, Resource
+from freightway.selection.freezes import Freeze
 
 CLUSTER_KINDS = ("ClusterConfig", "ClusterPromotionTask", "ClusterAnalysisTemplate")
 """Kinds that the Cluster owns; every other kind belongs to a project."""
-
-
-class Frozen(Model):
-    """A freeze in force: promotions of the Stages it selects do not start.
-
-    Attributes:
-        selector: ``stageSelector`` as in a promotion policy; None for every Stage.
-        scope: ``project`` or ``cluster``.
-    """
-
-    name: str
-    selector: dict[str, Any] | None = None
-    until: datetime | None = None
-    soft: bool = False
-    owner: str = ""
-    reason: str = ""
-    since: datetime
-    scope: str = "project"
 
 
 class ClusterNews(Model):
@@ -45,7 +27,7 @@ class ClusterNews(Model):
     config: dict[str, Any] = Field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     templates: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    freezes: tuple[Frozen, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
 
 
 class StageConfiguration(Model):
@@ -67,7 +49,7 @@ class StageConfiguration(Model):
     templates: dict[str, dict[str, Any]] = Field(default_factory=dict)
     policies: tuple[dict[str, Any], ...] = ()
     windows: tuple[dict[str, Any], ...] = ()
-    freezes: tuple[Frozen, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
     warehouses: dict[str, dict[str, Any]] = Field(default_factory=dict)
     downstream: tuple[str, ...] = ()
 
@@ -109,7 +91,7 @@ class ProjectState(EntityState):
     warehouses: dict[str, WarehouseEntry] = Field(default_factory=dict)
     stages: dict[str, StageEntry] = Field(default_factory=dict)
     aliases: dict[str, str] = Field(default_factory=dict)
-    freezes: list[Frozen] = Field(default_factory=list)
+    freezes: list[Freeze] = Field(default_factory=list)
     cluster: ClusterNews = Field(default_factory=ClusterNews)
     specs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     untold: list[str] = Field(default_factory=list)
@@ -348,7 +330,7 @@ class ClusterState(EntityState):
     config: dict[str, Any] = Field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     templates: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    freezes: list[Frozen] = Field(default_factory=list)
+    freezes: list[Freeze] = Field(default_factory=list)
     projects: list[str] = Field(default_factory=list)
     untold: list[str] = Field(default_factory=list)
 

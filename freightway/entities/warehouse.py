@@ -6,6 +6,7 @@ looked at does not discard what the others found.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from freightway.expr import functions
 from freightway.promotion.model import FreightReference, Origin
 from freightway.resources.meta import Model
 from freightway.resources.urls import normalize_chart, normalize_git
+from freightway.selection import freight_facts
 from freightway.selection.alias import alias_for
 from freightway.selection.freight_id import freight_id
 
@@ -159,7 +161,7 @@ def add_freight(state: WarehouseState, reference: FreightReference, at: datetime
     """Add Freight to the Warehouse, with an alias if it has none."""
     taken = {record.alias for record in state.freight.values()}
     alias = reference.alias or alias_for(reference.name, taken)
-    record = FreightRecord(reference=reference.model_copy(update={"alias": alias}), discovered_at=at)
+    record = FreightRecord.of(reference.model_copy(update={"alias": alias}), at)
     state.freight[record.name] = record
     state.last_freight = record.name
     return record
@@ -172,23 +174,22 @@ def take_facts(state: WarehouseState, facts: StageFacts, at: datetime) -> set[st
     if facts.forget:
         state.freight = {name: record.without_stage(facts.stage) for name, record in state.freight.items()}
         return {name for name, record in state.freight.items() if record != before[name]}
-    for name in facts.left:
-        _change(state, name, lambda record: record.left(facts.stage, moment))
-    for name in facts.entered:
-        _change(state, name, lambda record: record.entered(facts.stage, moment))
-    for name in facts.verified:
-        _change(state, name, lambda record: record.verified(facts.stage, moment))
-    for name in facts.withdrawn:
-        _change(state, name, lambda record: record.withdrawn(facts.stage))
+    changes: list[tuple[str, Callable[[FreightRecord], Any]]] = []
+    stage = facts.stage
+    changes += [(name, lambda record: freight_facts.left(record, stage, moment)) for name in facts.left]
+    changes += [(name, lambda record: freight_facts.entered(record, stage, moment)) for name in facts.entered]
+    changes += [
+        (name, lambda record: freight_facts.verified(record, stage, moment, control_flow=facts.control_flow))
+        for name in facts.verified
+    ]
+    changes += [(name, lambda record: freight_facts.unverified(record, stage)) for name in facts.withdrawn]
+    for name, change in changes:
+        if name in state.freight:
+            state.freight[name] = change(state.freight[name])
     for name, values in facts.metadata.items():
-        _change(state, name, lambda record, values=values: record.annotated(values))
+        if name in state.freight:
+            state.freight[name] = state.freight[name].annotated(values)
     return {name for name, record in state.freight.items() if record is not before.get(name)}
-
-
-def _change(state: WarehouseState, name: str, change: Any) -> None:
-    record = state.freight.get(name)
-    if record is not None:
-        state.freight[name] = change(record)
 
 
 def collectable(state: WarehouseState, now: datetime) -> list[str]:

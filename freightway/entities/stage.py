@@ -1,0 +1,239 @@
+"""What a Stage remembers: its configuration, a copy of the facts about Freight, its queue, history and holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from freightway.entities.freight import FreightRecord, StageFacts
+from freightway.entities.project import StageConfiguration
+from freightway.entities.promotion import WaitingFor
+from freightway.entities.state import EntityState
+from freightway.entities.verification import VerificationPhase, VerificationResult
+from freightway.promotion.model import FreightReference, HealthCheck, Phase, PromotionPlan
+from freightway.resources.meta import Model, parse_duration
+from freightway.resources.stage import ON_FAILURE, QUEUE_POLICY
+from freightway.selection.availability import FreightRequest
+from freightway.selection.holds import Hold
+
+KEPT_FINISHED = 20
+"""Summaries of finished promotions that a Stage keeps."""
+KEPT_HISTORY = 10
+"""Sets of Freight that a Stage remembers having held."""
+KEPT_VERIFICATIONS = 10
+"""Verifications remembered of one set of Freight."""
+MOST_QUEUED = 30
+"""Promotions that may wait at once; each carries its frozen plan."""
+
+Kind = Literal["auto", "manual", "rollback", "hotfix"]
+
+
+class Queued(Model):
+    """A promotion that waits for its turn.
+
+    Attributes:
+        collection: what the Stage will hold afterwards, if it is to bring several origins at once (rollback).
+        notify: workflows that are told its end.
+    """
+
+    promotion: str
+    freight: str
+    alias: str = ""
+    origin: str = ""
+    kind: Kind = "manual"
+    actor: str = ""
+    reason: str = ""
+    created_at: datetime
+    plan: PromotionPlan
+    break_glass: bool = False
+    notify: tuple[str, ...] = ()
+
+
+class Running(Model):
+    """The promotion that runs.
+
+    Attributes:
+        adopted: it is not a child of this run of the Stage, so that its end is looked for.
+        waiting: what it waits for, as it said last.
+        note: what people must know of it, such as a verification that was withdrawn meanwhile.
+    """
+
+    promotion: str
+    freight: str
+    alias: str = ""
+    origin: str = ""
+    kind: Kind = "manual"
+    actor: str = ""
+    created_at: datetime
+    started_at: datetime
+    notify: tuple[str, ...] = ()
+    adopted: bool = False
+    waiting: WaitingFor | None = None
+    note: str = ""
+
+
+class Summary(Model):
+    """A promotion that has ended."""
+
+    promotion: str
+    freight: str
+    alias: str = ""
+    kind: Kind = "manual"
+    actor: str = ""
+    phase: Phase
+    message: str = ""
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime
+
+
+class Holding(Model):
+    """A set of Freight that the Stage holds or held: one for each origin, and how it was verified.
+
+    Attributes:
+        id: SHA-1 of the names, as Kargo's FreightCollection.
+        verifications: newest first.
+    """
+
+    id: str
+    items: tuple[FreightReference, ...]
+    promotion: str
+    since: datetime
+    verifications: tuple[VerificationResult, ...] = ()
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the newest verification succeeded."""
+        return bool(self.verifications) and self.verifications[0].phase is VerificationPhase.SUCCESSFUL
+
+    @property
+    def label(self) -> str:
+        """The aliases of the set."""
+        return ", ".join(item.alias or item.name[:7] for item in self.items)
+
+
+class Verifying(Model):
+    """A verification that runs."""
+
+    id: str
+    holding: str
+    actor: str = ""
+    started_at: datetime
+    repeated: bool = False
+    adopted: bool = False
+    waiting: str = ""
+
+
+class Health(Model):
+    """A Stage's health, from the checks that its last succeeded promotion registered."""
+
+    status: str = "Healthy"
+    issues: tuple[str, ...] = ()
+    output: tuple[dict[str, Any], ...] = ()
+    checked_at: datetime | None = None
+
+
+class StageState(EntityState):
+    """What a Stage owns.
+
+    Attributes:
+        configured: a specification has arrived.
+        freight: copy of the facts about the Freight of the requested origins, by name.
+        snapshots: origins whose Freight has arrived.
+        wanted_verification: who asked to verify again, None if nobody did.
+        outbox: facts to tell, with the Warehouse they are for.
+        notices: ends of promotions to tell, with the workflow they are for.
+    """
+
+    configured: bool = False
+    configuration: StageConfiguration = Field(default_factory=StageConfiguration)
+    spec: dict[str, Any] = Field(default_factory=dict)
+    freight: dict[str, FreightRecord] = Field(default_factory=dict)
+    snapshots: list[str] = Field(default_factory=list)
+    queue: list[Queued] = Field(default_factory=list)
+    current: Running | None = None
+    finished: list[Summary] = Field(default_factory=list)
+    history: list[Holding] = Field(default_factory=list)
+    holds: tuple[Hold, ...] = ()
+    health: Health | None = None
+    health_checks: tuple[HealthCheck, ...] = ()
+    health_wanted: bool = False
+    verifying: Verifying | None = None
+    wanted_verification: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    outbox: list[tuple[str, StageFacts]] = Field(default_factory=list)
+    notices: list[tuple[str, dict[str, Any]]] = Field(default_factory=list)
+    passed_on: list[str] = Field(default_factory=list)
+
+    @property
+    def requests(self) -> tuple[FreightRequest, ...]:
+        """What the Stage requests, in plain fields."""
+        return tuple(_request(item) for item in self.spec.get("requestedFreight") or ())
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Names of the Warehouses that it takes Freight of."""
+        return tuple(item["origin"]["name"] for item in self.spec.get("requestedFreight") or ())
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """Its promotion template, empty for a control-flow Stage."""
+        template: dict[str, Any] = (self.spec.get("promotionTemplate") or {}).get("spec") or {}
+        return template
+
+    @property
+    def is_control_flow(self) -> bool:
+        """Whether it has no steps and only passes Freight on."""
+        return not self.template.get("steps")
+
+    @property
+    def shard(self) -> str:
+        """Its shard, empty for none."""
+        return str(self.spec.get("shard") or "")
+
+    @property
+    def queue_policy(self) -> str:
+        """``fifo`` or ``latest``."""
+        return self.configuration.annotations.get(QUEUE_POLICY, "fifo")
+
+    @property
+    def on_failure(self) -> Literal["fail", "park"]:
+        """What a promotion does at a failed step."""
+        return "park" if self.configuration.annotations.get(ON_FAILURE) == "park" else "fail"
+
+    @property
+    def holding(self) -> Holding | None:
+        """What it holds now."""
+        return self.history[0] if self.history else None
+
+    @property
+    def health_status(self) -> str:
+        """Its health; Healthy without checks, Unknown before they were looked at."""
+        if self.health_checks and self.health is None:
+            return "Unknown"
+        return self.health.status if self.health else "Healthy"
+
+    def held_freight(self) -> dict[str, str]:
+        """Name of the Freight held, by the name of its Warehouse."""
+        return {item.origin.name: item.name for item in self.holding.items} if self.holding else {}
+
+    def label(self, freight: str) -> str:
+        """How people see Freight of this name."""
+        record = self.freight.get(freight)
+        return record.label if record else freight[:7]
+
+
+def _request(item: dict[str, Any]) -> FreightRequest:
+    sources = item.get("sources") or {}
+    soak = sources.get("requiredSoakTime")
+    options = sources.get("autoPromotionOptions") or {}
+    return FreightRequest(
+        origin=item["origin"]["name"],
+        direct=bool(sources.get("direct")),
+        stages=tuple(sources.get("stages") or ()),
+        strategy=sources.get("availabilityStrategy") or "",
+        soak=parse_duration(soak) if soak else None,
+        policy=options.get("selectionPolicy") or "",
+    )

@@ -1,0 +1,455 @@
+"""What a Stage decides: pure functions over its state, which the workflow asks and carries out.
+
+The story of one pass: take what ended; pass Freight on (control flow); verify what is held; let auto-promotion
+queue; start the next promotion, if nothing stands in its way. Each wait says what for and until when.
+
+Source: Kargo pkg/controller/stages/regular_stages.go; differs: no list form of availability, a failed
+re-verification withdraws "verified", windows and freezes are honoured, a promotion lost from outside is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from freightway import names
+from freightway.entities.freight import FreightRecord, StageFacts, tell_apart
+from freightway.entities.messages import PromoteRequest
+from freightway.entities.promotion import PromotionResult
+from freightway.entities.stage import (
+    KEPT_FINISHED,
+    KEPT_HISTORY,
+    KEPT_VERIFICATIONS,
+    MOST_QUEUED,
+    Holding,
+    Kind,
+    Queued,
+    StageState,
+    Summary,
+)
+from freightway.entities.verification import VerificationPhase, VerificationResult
+from freightway.errors import Refused
+from freightway.promotion.model import FreightReference, KindFacts, Phase
+from freightway.promotion.plan import freight_collection, make_plan
+from freightway.selection import auto_promotion, availability, holds
+from freightway.selection.auto_promotion import Attempt, Decision, PromotionPolicy, Situation
+from freightway.selection.availability import Verdict
+from freightway.selection.freight_id import collection_id
+from freightway.selection.stage_selector import StageRef
+
+
+def stage_ref(state: StageState) -> StageRef:
+    """Return what selectors look at."""
+    return StageRef(project=state.project, name=state.name, labels=state.configuration.labels)
+
+
+def policy(state: StageState) -> Mapping[str, Any] | None:
+    """Return the promotion policy that counts for the Stage: the first that selects it."""
+    for given in state.configuration.policies:
+        fields = {key: given[key] for key in ("stage", "stageSelector") if key in given}
+        if PromotionPolicy.model_validate(fields).selects(state.name, state.configuration.labels):
+            return given
+    return None
+
+
+def is_auto_promotion_enabled(state: StageState) -> bool:
+    """Return whether the Stage promotes by itself."""
+    found = policy(state)
+    return bool(found and found.get("autoPromotionEnabled")) and not state.is_control_flow
+
+
+def resolve_freight(state: StageState, text: str, origin: str, now: datetime) -> FreightRecord:
+    """Return the Freight that a person means: by name, digits or alias, or the newest available.
+
+    Raises:
+        Refused: saying what is wrong and what there is.
+    """
+    if text:
+        found = tell_apart(state.freight, text)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            labels = " and ".join(record.label for record in found)
+            raise Refused(f"Freight {text!r} may mean {labels}; give more digits")
+        recent = sorted(state.freight.values(), key=lambda record: record.age_key, reverse=True)[:5]
+        known = ", ".join(record.label for record in recent) or "none"
+        raise Refused(f"Freight {text!r} not found for Stage {state.name!r}; the newest are: {known}")
+    pool = [record for record in state.freight.values() if not origin or record.origin == origin]
+    if origin and origin not in state.origins:
+        raise Refused(f"Stage {state.name!r} requests no Freight of Warehouse {origin!r}")
+    available = availability.available_freight(state.name, state.requests, pool, now)
+    if not available:
+        raise Refused(
+            f"no Freight is available to Stage {state.name!r}; see: freightway explain --stage {state.name}"
+        )
+    return state.freight[available[0].name]
+
+
+def explain(state: StageState, freight: FreightRecord, now: datetime) -> Verdict:
+    """Return whether Freight may come, with every condition."""
+    return availability.explain(state.name, state.requests, freight, now)
+
+
+def check_promotion(state: StageState, request: PromoteRequest, now: datetime) -> FreightRecord:
+    """Check that a promotion may be asked for; returns its Freight.
+
+    Raises:
+        Refused: with the reason and what to do.
+    """
+    if not state.configured:
+        raise Refused(f"Stage {state.name!r} has no specification yet; apply it first")
+    if state.is_control_flow:
+        raise Refused(f"Stage {state.name!r} has no promotion steps: it only passes Freight on")
+    if request.break_glass and not request.reason:
+        raise Refused("break glass needs a reason")
+    if len(state.queue) >= MOST_QUEUED:
+        raise Refused(f"{len(state.queue)} promotions wait in Stage {state.name!r}; abort some first")
+    freight = resolve_freight(state, request.freight, request.origin, now)
+    verdict = explain(state, freight, now)
+    if not verdict.available:
+        raise Refused(
+            f"Freight {freight.label} is not available to Stage {state.name!r}: {verdict.needs}; to let it in all the "
+            f"same: freightway approve --stage {state.name} --freight {freight.alias or freight.name}"
+        )
+    return freight
+
+
+def plan_promotion(
+    state: StageState,
+    freight: FreightReference,
+    *,
+    now: datetime,
+    entropy: bytes,
+    kind: Kind = "manual",
+    actor: str = "",
+    reason: str = "",
+    break_glass: bool = False,
+    notify: str = "",
+    collection: tuple[FreightReference, ...] = (),
+) -> Queued:
+    """Freeze the plan of a promotion and return it as it will wait in the queue.
+
+    Raises:
+        InvalidResource: if the template cannot be inflated, for want of a task for example.
+    """
+    name = names.promotion_name(state.name, names.ulid(int(now.timestamp() * 1000), entropy), freight.name)
+    spec, configuration = state.spec, state.configuration
+    tasks = {
+        key.partition("/")[2]: value for key, value in configuration.tasks.items() if key.startswith("P")
+    }
+    cluster = {
+        key.partition("/")[2]: value for key, value in configuration.tasks.items() if key.startswith("C")
+    }
+    held = state.holding.items if state.holding else ()
+    origins = [f"Warehouse/{origin}" for origin in state.origins]
+    plan = make_plan(
+        project=state.project,
+        stage=state.name,
+        promotion=name,
+        freight=freight,
+        steps=state.template.get("steps") or (),
+        facts=lambda _: KindFacts(),
+        created_at=now,
+        stage_vars=spec.get("vars") or (),
+        template_vars=state.template.get("vars") or (),
+        tasks=tasks,
+        cluster_tasks=cluster,
+        collection=collection or freight_collection(freight, origins, held),
+        requested=spec.get("requestedFreight") or (),
+        warehouses=configuration.warehouses,
+        actor=actor,
+        rollback=kind == "rollback",
+        shard=state.shard,
+        on_failure=state.on_failure,
+    )
+    return Queued(
+        promotion=name,
+        freight=freight.name,
+        alias=freight.alias,
+        origin=freight.origin.name,
+        kind=kind,
+        actor=actor,
+        reason=reason,
+        created_at=now,
+        plan=plan,
+        break_glass=break_glass,
+        notify=(notify,) if notify else (),
+    )
+
+
+def enqueue(state: StageState, queued: Queued) -> list[Queued]:
+    """Put a promotion into the queue; returns those that it supersedes.
+
+    A rollback or a hotfix goes before all others of lesser urgency. With the policy ``latest`` what waits of
+    the same origin gives way to newer Freight.
+    """
+    superseded: list[Queued] = []
+    if queued.kind in ("rollback", "hotfix"):
+        place = sum(1 for other in state.queue if other.kind in ("rollback", "hotfix"))
+        state.queue.insert(place, queued)
+        return superseded
+    if state.queue_policy == "latest":
+        newer = _age(state, queued.freight)
+        superseded = [
+            other
+            for other in state.queue
+            if other.origin == queued.origin
+            and other.kind in ("auto", "manual")
+            and _age(state, other.freight) <= newer
+        ]
+        state.queue = [other for other in state.queue if other not in superseded]
+    state.queue.append(queued)
+    return superseded
+
+
+def _age(state: StageState, freight: str) -> tuple[float, str]:
+    record = state.freight.get(freight)
+    return (record.discovered_at.timestamp() if record else 0.0, freight)
+
+
+def note_hold(state: StageState, queued: Queued, now: datetime) -> None:
+    """Note what a promotion that a person asked for means for auto-promotion."""
+    if not is_auto_promotion_enabled(state) or queued.kind == "auto":
+        return
+    request = next((item for item in state.requests if item.origin == queued.origin), None)
+    if request is None:
+        return
+    chosen = auto_promotion.candidate(state.name, request, state.freight.values(), now)
+    state.holds = holds.promotion_requested(
+        state.holds,
+        promotion=queued.promotion,
+        origin=queued.origin,
+        freight=queued.freight,
+        candidate=chosen.name if chosen else "",
+        by=queued.actor,
+        now=now,
+        reason=queued.reason,
+        kind="rollback" if queued.kind == "rollback" else "promotion",
+    )
+
+
+def summarize(
+    item: Queued | Any, phase: Phase, message: str, now: datetime, started_at: datetime | None = None
+) -> Summary:
+    """Return the summary of a promotion that ended."""
+    return Summary(
+        promotion=item.promotion,
+        freight=item.freight,
+        alias=item.alias,
+        kind=item.kind,
+        actor=item.actor,
+        phase=phase,
+        message=message,
+        created_at=item.created_at,
+        started_at=started_at,
+        finished_at=now,
+    )
+
+
+def finish(state: StageState, summary: Summary, notify: tuple[str, ...] = ()) -> None:
+    """Record that a promotion is over, and whom to tell."""
+    state.finished = [summary, *state.finished][:KEPT_FINISHED]
+    state.holds = holds.promotion_ended(state.holds, summary.promotion, summary.phase.value)
+    news = {
+        "promotion": summary.promotion,
+        "phase": summary.phase.value,
+        "message": summary.message,
+        "freight": summary.freight,
+        "finishedAt": summary.finished_at.isoformat(),
+    }
+    state.notices += [(workflow_id, news) for workflow_id in notify]
+
+
+def take_holding(state: StageState, result: PromotionResult, now: datetime, fact_id: str) -> None:
+    """Note that a promotion succeeded: the Stage holds what it brought."""
+    before = state.held_freight()
+    items = result.collection or (result.freight,)
+    holding = Holding(
+        id=collection_id(item.name for item in items), items=items, promotion=result.promotion, since=now
+    )
+    state.history = [holding, *state.history][:KEPT_HISTORY]
+    state.health_checks = result.health_checks
+    state.health = None
+    state.health_wanted = bool(result.health_checks)
+    state.wanted_verification = None
+    after = state.held_freight()
+    for origin in dict.fromkeys([*before, *after]):
+        old, new = before.get(origin), after.get(origin)
+        if old == new:
+            continue
+        facts = StageFacts(
+            id=f"{fact_id}/{origin}",
+            stage=state.name,
+            at=now,
+            left=(old,) if old else (),
+            entered=(new,) if new else (),
+        )
+        state.outbox.append((origin, facts))
+
+
+def take_verification(state: StageState, result: VerificationResult, fact_id: str) -> bool:
+    """Note the end of a verification; returns whether an earlier success is withdrawn by it."""
+    holding = state.holding
+    if holding is None:
+        return False
+    was_verified = any(known.phase is VerificationPhase.SUCCESSFUL for known in holding.verifications)
+    verifications = (result, *holding.verifications)[:KEPT_VERIFICATIONS]
+    state.history[0] = holding.model_copy(update={"verifications": verifications})
+    good = result.phase is VerificationPhase.SUCCESSFUL
+    withdrawn = was_verified and result.phase in (VerificationPhase.FAILED, VerificationPhase.ERROR)
+    if not (good or withdrawn):
+        return False
+    for item in holding.items:
+        facts = StageFacts(
+            id=f"{fact_id}/{item.origin.name}",
+            stage=state.name,
+            at=result.finished_at,
+            verified=(item.name,) if good else (),
+            withdrawn=(item.name,) if withdrawn else (),
+        )
+        state.outbox.append((item.origin.name, facts))
+    return withdrawn
+
+
+def pass_on(state: StageState, now: datetime, fact_id: str) -> list[FreightRecord]:
+    """Let a control-flow Stage mark as verified all Freight that is available to it; returns that Freight.
+
+    Source: Kargo pkg/controller/stages/control_flow_stages.go; approvals and soak count here at once.
+    """
+    if not (state.configured and state.is_control_flow):
+        return []
+    available = availability.available_freight(state.name, state.requests, state.freight.values(), now)
+    fresh = [
+        state.freight[facts.name]
+        for facts in available
+        if state.name not in facts.verified_in and facts.name not in state.passed_on
+    ]
+    for record in fresh:
+        facts = StageFacts(
+            id=f"{fact_id}/{record.name}",
+            stage=state.name,
+            at=now,
+            verified=(record.name,),
+            control_flow=True,
+        )
+        state.outbox.append((record.origin, facts))
+        state.passed_on.append(record.name)
+    state.passed_on = [name for name in state.passed_on if name in state.freight]
+    return fresh
+
+
+def wants_verification(state: StageState) -> bool:
+    """Return whether what the Stage holds is to be verified now.
+
+    Source: Kargo verifyStageFreight: no promotion runs, the Stage is Healthy, and it was not verified yet or a
+    person asked for it again.
+    """
+    holding = state.holding
+    if holding is None or state.current or state.verifying or state.is_control_flow:
+        return False
+    if state.health_status != "Healthy":
+        return False
+    return not holding.verifications or state.wanted_verification is not None
+
+
+def auto_promotions(state: StageState, now: datetime) -> tuple[Decision, ...]:
+    """Return what auto-promotion does now."""
+    enabled = is_auto_promotion_enabled(state)
+    state.holds = holds.prune(state.holds, state.origins, enabled=enabled, now=now)
+    attempts = [
+        Attempt(promotion=item.promotion, freight=item.freight, phase="Pending", created_at=item.created_at)
+        for item in state.queue
+    ]
+    if state.current is not None:
+        running = state.current
+        attempts.append(
+            Attempt(
+                promotion=running.promotion,
+                freight=running.freight,
+                phase="Running",
+                created_at=running.created_at,
+            )
+        )
+    attempts += [
+        Attempt(
+            promotion=item.promotion,
+            freight=item.freight,
+            phase=item.phase.value,
+            created_at=item.created_at,
+        )
+        for item in state.finished
+    ]
+    situation = Situation(
+        current=state.held_freight(),
+        attempts=tuple(attempts),
+        held=holds.held_reasons(state.holds, state.origins, now),
+    )
+    return auto_promotion.decide(
+        state.name,
+        enabled=enabled,
+        requests=state.requests,
+        freight=tuple(state.freight.values()),
+        situation=situation,
+        now=now,
+    )
+
+
+def rollback_target(state: StageState, to: str = "") -> Holding:
+    """Return the set that a rollback goes to: the last verified one before the present, or the one named.
+
+    Raises:
+        Refused: if there is none.
+    """
+    current = state.holding
+    earlier = [holding for holding in state.history[1:] if current is None or holding.id != current.id]
+    if to:
+        for holding in state.history:
+            for item in holding.items:
+                if to in (item.name, item.alias) or (len(to) >= 7 and item.name.startswith(to)):
+                    return holding
+        known = ", ".join(holding.label for holding in earlier) or "none"
+        raise Refused(f"Stage {state.name!r} did not hold Freight {to!r} lately; it held: {known}")
+    for holding in earlier:
+        if any(known.phase is VerificationPhase.SUCCESSFUL for known in holding.verifications):
+            return holding
+    raise Refused(f"Stage {state.name!r} held nothing before that was verified; name the Freight with --to")
+
+
+def wants_rollback(state: StageState, phase: str, *, of_verification: bool, kind: Kind) -> bool:
+    """Return whether the policy rolls back by itself after this end; never after a rollback."""
+    if kind == "rollback":
+        return False
+    settings = (policy(state) or {}).get("autoRollback")
+    if settings is None:
+        return False
+    if of_verification:
+        return phase in (settings.get("onVerification") or ("Failed",))
+    return phase in (settings.get("onPromotion") or ())
+
+
+def obstacle(state: StageState, queued: Queued) -> str:
+    """Return why the next promotion may not start yet, empty if it may; not counting windows and freezes.
+
+    Source: Kargo syncPromotions: the verification of what is held comes first, its success is not needed.
+    """
+    if state.current is not None:
+        return f"promotion {state.current.promotion}"
+    if state.verifying is not None:
+        return f"verification {state.verifying.id}"
+    if wants_verification(state) and queued.kind not in ("rollback", "hotfix"):
+        return "the verification of what the Stage holds"
+    return ""
+
+
+def refusal(state: StageState, queued: Queued, now: datetime) -> str:
+    """Return why a promotion that waited may not take place any more, empty if it may."""
+    record = state.freight.get(queued.freight)
+    if queued.kind == "rollback":
+        return ""
+    if record is None:
+        return f'Freight "{queued.freight}" not found in namespace "{state.project}"'
+    verdict = explain(state, record, now)
+    if verdict.available:
+        return ""
+    return f'Freight "{record.name}" is not available to Stage "{state.name}" any more: {verdict.needs}'
