@@ -24,6 +24,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
     from freightway.entities import stage_gates, stage_rules
+    from freightway.entities.display import clock
     from freightway.entities.events import Reason
     from freightway.entities.freight import StageFacts
     from freightway.entities.messages import TargetRequest
@@ -151,25 +152,61 @@ class Stage(StageCommands):
             self.put_into_queue(queued)
 
     async def _start_next(self) -> None:
-        while self.state.queue:
-            queued = self.state.queue[0]
+        """Start the promotion whose turn has come; one that may not take place any more is refused."""
+        while True:
             now = workflow.now()
-            waits = stage_rules.obstacle(self.state, queued) or stage_gates.gate(self.state, queued, now).text
-            if waits:
+            turn = stage_gates.turn(self.state, now)
+            if turn.start is None:
                 return
-            self.state.queue.pop(0)
+            queued = next(item for item in self.state.queue if item.promotion == turn.start.promotion)
+            self.state.queue.remove(queued)
             reason = stage_rules.refusal(self.state, queued, now)
             if reason:
+                self._refuse(queued, reason)
+                continue
+            if turn.ends_verification:
+                await self._give_up_verification()
+            for barrier in turn.overrides:
                 self.emit(
-                    Reason.PROMOTION_REFUSED,
-                    f"promotion {queued.promotion} refused: {reason}",
+                    Reason.BREAK_GLASS,
+                    f"promotion {queued.promotion} starts in spite of {barrier}: {queued.reason}",
+                    actor=queued.actor,
                     stage=self.state.name,
-                    freight=queued.freight,
                     promotion=queued.promotion,
                 )
-                self._over(stage_rules.summarize(queued, Phase.ERRORED, reason, now), queued.notify)
-                continue
             await self._start(queued)
+
+    def _refuse(self, queued: Queued, reason: str) -> None:
+        self.emit(
+            Reason.PROMOTION_REFUSED,
+            f"promotion {queued.promotion} refused: {reason}",
+            stage=self.state.name,
+            freight=queued.freight,
+            promotion=queued.promotion,
+        )
+        summary = stage_rules.summarize(queued, Phase.ERRORED, reason, workflow.now())
+        self._over(summary, queued.notify)
+
+    async def _give_up_verification(self) -> None:
+        """End the verification of Freight that a rollback is about to replace."""
+        state = self.state
+        verifying = state.verifying
+        if verifying is None:
+            return
+        await self.signal(
+            names.verification_id(state.project, state.name, verifying.id),
+            "abort_now",
+            TargetRequest(actor="the rollback"),
+        )
+        self._verification_over(
+            VerificationResult(
+                id=verifying.id,
+                phase=VerificationPhase.ABORTED,
+                message="aborted by the rollback",
+                started_at=verifying.started_at,
+                finished_at=workflow.now(),
+            )
+        )
 
     async def _start(self, queued: Queued) -> None:
         state = self.state
@@ -558,8 +595,8 @@ class Stage(StageCommands):
         phase = stage_phase(state)
         waits = ""
         if state.queue:
-            head = state.queue[0]
-            waits = stage_rules.obstacle(state, head) or stage_gates.gate(state, head, now).text
+            turn = stage_gates.turn(state, now)
+            waits = turn.waits_for + (f" (until {clock(turn.until)})" if turn.until else "")
         self.show(
             stage_summary(state, phase, waits, self.problem),
             [

@@ -150,11 +150,11 @@ class StageCommands(Entity):
             )
 
     def _answer(self, queued: Queued) -> PromoteAnswer:
-        place = self.state.queue.index(queued) + (1 if self.state.current else 0)
-        waits = (
-            stage_rules.obstacle(self.state, queued)
-            or stage_gates.gate(self.state, queued, workflow.now()).text
-        )
+        waiting = stage_rules.queue_of(self.state)
+        place = waiting.position(queued.promotion) - (0 if waiting.running else 1)
+        turn = stage_gates.turn(self.state, workflow.now())
+        starts = turn.start is not None and turn.start.promotion == queued.promotion
+        waits = "" if starts else turn.waits_for or "the promotions before it"
         return PromoteAnswer(
             promotion=queued.promotion,
             project=self.state.project,

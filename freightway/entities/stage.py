@@ -194,9 +194,9 @@ class StageState(EntityState):
         return str(self.spec.get("shard") or "")
 
     @property
-    def queue_policy(self) -> str:
-        """``fifo`` or ``latest``."""
-        return self.configuration.annotations.get(QUEUE_POLICY, "fifo")
+    def queue_policy(self) -> Literal["fifo", "latest"]:
+        """Whether what waits gives way to newer Freight."""
+        return "latest" if self.configuration.annotations.get(QUEUE_POLICY) == "latest" else "fifo"
 
     @property
     def on_failure(self) -> Literal["fail", "park"]:

@@ -1,31 +1,41 @@
-"""What keeps the next promotion of a Stage from starting though its turn has come: windows and freezes."""
+"""When the next promotion of a Stage may start: its queue, the verification before it, windows and freezes."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from freightway.entities.stage import Queued, StageState
-from freightway.entities.stage_rules import stage_ref
-from freightway.resources.meta import Model
-from freightway.selection import availability, freezes, holds
+from freightway.entities.stage import StageState
+from freightway.entities.stage_rules import queue_of, stage_ref
+from freightway.selection import availability, freezes, holds, windows
+from freightway.selection.queue import Gate, Turn, VerificationState, next_turn
+from freightway.selection.windows import PromotionWindow, WindowVerdict
 
 
-class Gate(Model):
-    """Why a promotion may not start, and until when at least; an empty text means that it may."""
-
-    text: str = ""
-    until: datetime | None = None
-
-
-def gate(state: StageState, queued: Queued | None, now: datetime) -> Gate:
-    """Return what keeps a promotion from starting; break glass passes every gate."""
-    if queued is not None and queued.break_glass:
-        return Gate()
+def turn(state: StageState, now: datetime) -> Turn:
+    """Return which promotion starts now, or what the next one waits for and until when."""
     stage = stage_ref(state)
-    frozen = freezes.freeze_verdict(state.configuration.freezes, stage, now)
-    if frozen.frozen:
-        return Gate(text=f"the end of a freeze: {frozen.reason}", until=frozen.until)
-    return Gate()
+    gate = Gate(
+        has_freight=state.holding is not None,
+        is_healthy=state.health_status == "Healthy",
+        verification=_verification(state),
+        window=window_verdict(state, now),
+        freeze=freezes.freeze_verdict(state.configuration.freezes, stage, now),
+    )
+    return next_turn(queue_of(state), gate)
+
+
+def _verification(state: StageState) -> VerificationState:
+    if state.verifying is not None:
+        return "running"
+    if state.wanted_verification is not None or not (state.holding and state.holding.verifications):
+        return "none"
+    return "over"
+
+
+def window_verdict(state: StageState, now: datetime) -> WindowVerdict:
+    """Return whether the promotion windows of project and cluster let a promotion start now."""
+    given = [PromotionWindow.model_validate(window) for window in state.configuration.windows]
+    return windows.may_start(given, stage_ref(state), now)
 
 
 def soft_freeze(state: StageState, now: datetime) -> str:
@@ -49,5 +59,5 @@ def next_change(state: StageState, now: datetime, *, watches_freight: bool) -> d
             availability.next_available_at(state.name, state.requests, state.freight.values(), now)
         )
     if state.queue:
-        moments.append(gate(state, state.queue[0], now).until)
+        moments.append(turn(state, now).until)
     return min((moment for moment in moments if moment is not None and moment > now), default=None)

@@ -32,7 +32,7 @@ from freightway.entities.verification import VerificationPhase, VerificationResu
 from freightway.errors import Refused
 from freightway.promotion.model import FreightReference, KindFacts, Phase
 from freightway.promotion.plan import freight_collection, make_plan
-from freightway.selection import auto_promotion, availability, holds
+from freightway.selection import auto_promotion, availability, holds, queue
 from freightway.selection.auto_promotion import Attempt, Decision, PromotionPolicy, Situation
 from freightway.selection.availability import Verdict
 from freightway.selection.freight_id import collection_id
@@ -178,34 +178,37 @@ def plan_promotion(
     )
 
 
+def queue_of(state: StageState) -> queue.StageQueue:
+    """Return the Stage's queue as the rules of queues see it."""
+    return queue.StageQueue(
+        running=state.current.promotion if state.current else "",
+        waiting=tuple(_waiting(state, item) for item in state.queue),
+    )
+
+
+def _waiting(state: StageState, item: Queued) -> queue.Queued:
+    record = state.freight.get(item.freight)
+    urgent: dict[str, queue.Priority] = {"rollback": "rollback", "hotfix": "hotfix"}
+    return queue.Queued(
+        promotion=item.promotion,
+        freight=item.freight,
+        origin=item.origin,
+        discovered_at=record.discovered_at if record else item.created_at,
+        requested_at=item.created_at,
+        requested_by=item.actor,
+        priority=urgent.get(item.kind, "normal"),
+        break_glass=item.reason if item.break_glass else "",
+    )
+
+
 def enqueue(state: StageState, queued: Queued) -> list[Queued]:
-    """Put a promotion into the queue; returns those that it supersedes.
-
-    A rollback or a hotfix goes before all others of lesser urgency. With the policy ``latest`` what waits of
-    the same origin gives way to newer Freight.
-    """
-    superseded: list[Queued] = []
-    if queued.kind in ("rollback", "hotfix"):
-        place = sum(1 for other in state.queue if other.kind in ("rollback", "hotfix"))
-        state.queue.insert(place, queued)
-        return superseded
-    if state.queue_policy == "latest":
-        newer = _age(state, queued.freight)
-        superseded = [
-            other
-            for other in state.queue
-            if other.origin == queued.origin
-            and other.kind in ("auto", "manual")
-            and _age(state, other.freight) <= newer
-        ]
-        state.queue = [other for other in state.queue if other not in superseded]
-    state.queue.append(queued)
-    return superseded
-
-
-def _age(state: StageState, freight: str) -> tuple[float, str]:
-    record = state.freight.get(freight)
-    return (record.discovered_at.timestamp() if record else 0.0, freight)
+    """Put a promotion into the queue; returns those that it supersedes and that are taken out."""
+    waiting = _waiting(state, queued)
+    _, superseded = queue.enqueue(queue_of(state), waiting, state.queue_policy)
+    out = {item.promotion for item in superseded}
+    removed = [item for item in state.queue if item.promotion in out]
+    state.queue = [*(item for item in state.queue if item.promotion not in out), queued]
+    return removed
 
 
 def note_hold(state: StageState, queued: Queued, now: datetime) -> None:
@@ -426,20 +429,6 @@ def wants_rollback(state: StageState, phase: str, *, of_verification: bool, kind
     if of_verification:
         return phase in (settings.get("onVerification") or ("Failed",))
     return phase in (settings.get("onPromotion") or ())
-
-
-def obstacle(state: StageState, queued: Queued) -> str:
-    """Return why the next promotion may not start yet, empty if it may; not counting windows and freezes.
-
-    Source: Kargo syncPromotions: the verification of what is held comes first, its success is not needed.
-    """
-    if state.current is not None:
-        return f"promotion {state.current.promotion}"
-    if state.verifying is not None:
-        return f"verification {state.verifying.id}"
-    if wants_verification(state) and queued.kind not in ("rollback", "hotfix"):
-        return "the verification of what the Stage holds"
-    return ""
 
 
 def refusal(state: StageState, queued: Queued, now: datetime) -> str:
