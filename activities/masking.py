@@ -3,7 +3,8 @@
 Every value that the data lookup or the credential store handed out is looked for as it is and in the forms it
 takes on its way through a tool: base64 (also as a part of a longer text such as ``user:password``), URL encoding
 and JSON or Go quoting. Values of one to three characters are not looked for, those of four to seven only as a
-whole word: otherwise a Secret that holds ``on`` would black out every message.
+whole word, and in a value that is to be stored only if they are all of it: otherwise a Secret that holds ``on`` or
+``admin`` would black out every message and refuse every output.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Masker:
         self._secrets = secrets
         self._paths = {str(path): shown for path, shown in (paths or {}).items()}
         self._known: frozenset[str] = frozenset()
-        self._pattern: re.Pattern[str] | None = None
+        self._in_text: re.Pattern[str] | None = None
+        self._in_value: re.Pattern[str] | None = None
 
     def hide(self, path: Path, shown: str = "") -> None:
         """Show a folder as ``shown`` (empty: paths inside it are relative) from now on."""
@@ -42,9 +44,9 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Return the text with secrets masked and machine paths replaced."""
-        pattern = self._current()
-        if pattern is not None:
-            text = pattern.sub(MASK, text)
+        self._update()
+        if self._in_text is not None:
+            text = self._in_text.sub(MASK, text)
         for path, shown in sorted(self._paths.items(), key=lambda item: -len(item[0])):
             text = text.replace(path + "/", f"{shown}/" if shown else "").replace(path, shown or ".")
         return text
@@ -55,14 +57,15 @@ class Masker:
 
     def find(self, value: Any, path: str = "") -> str | None:
         """Return the path of the first place that holds a secret, None if there is none."""
-        pattern = self._current()
-        return _find(pattern, value, path) if pattern is not None else None
+        self._update()
+        return _find(self._in_value, value, path) if self._in_value is not None else None
 
-    def _current(self) -> re.Pattern[str] | None:
+    def _update(self) -> None:
         secrets = frozenset(self._secrets())
         if secrets != self._known:
-            self._known, self._pattern = secrets, _compile(secrets)
-        return self._pattern
+            self._known = secrets
+            self._in_text = _compile(secrets, r"(?<!\w){}(?!\w)")
+            self._in_value = _compile(secrets, r"\A{}\Z")
 
 
 def _find(pattern: re.Pattern[str], value: Any, path: str) -> str | None:
@@ -91,7 +94,8 @@ def _written(value: Any) -> tuple[str, ...]:
     return (str(value),)
 
 
-def _compile(secrets: Iterable[str]) -> re.Pattern[str] | None:
+def _compile(secrets: Iterable[str], short: str) -> re.Pattern[str] | None:
+    """A pattern of all forms; ``short`` says where those of a short secret count."""
     anywhere: set[str] = set()
     words: set[str] = set()
     for secret in secrets:
@@ -101,7 +105,7 @@ def _compile(secrets: Iterable[str]) -> re.Pattern[str] | None:
             elif len(form) >= SHORTEST:
                 words.add(form)
     parts = [re.escape(form) for form in sorted(anywhere, key=len, reverse=True)]
-    parts += [rf"(?<!\w){re.escape(form)}(?!\w)" for form in sorted(words, key=len, reverse=True)]
+    parts += [short.format(re.escape(form)) for form in sorted(words, key=len, reverse=True)]
     return re.compile("|".join(parts)) if parts else None
 
 

@@ -103,10 +103,16 @@ def poll_interval(
     return _shortened(wanted, now, until)
 
 
-def error_backoff(errors_in_row: int, now: datetime, until: datetime | None) -> timedelta:
-    """Return the pause after an error: 1 s doubling up to 1000 s, not past the step's deadline."""
+def error_backoff(
+    errors_in_row: int, now: datetime, until: datetime | None, *, at_least: float | None = None
+) -> timedelta:
+    """Return the pause after an error: 1 s doubling up to 1000 s, not past the step's deadline.
+
+    Args:
+        at_least: seconds that the outside world asked to wait, None if it did not.
+    """
     wanted = min(FIRST_BACKOFF * 2 ** min(max(errors_in_row - 1, 0), 10), LONGEST_BACKOFF)
-    return _shortened(wanted, now, until)
+    return _shortened(max(wanted, timedelta(seconds=at_least or 0)), now, until)
 
 
 def _shortened(wanted: timedelta, now: datetime, until: datetime | None) -> timedelta:

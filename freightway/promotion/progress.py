@@ -294,7 +294,7 @@ def _judged(
     until = deadline(step, started["started_at"])
     if outcome.error:
         in_row = progress.errors_in_row + 1
-        pause = error_backoff(in_row, now, until)
+        pause = error_backoff(in_row, now, until, at_least=outcome.retry_after)
     else:
         in_row = 0
         pause = poll_interval(outcome.retry_after, now, until)

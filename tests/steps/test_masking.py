@@ -54,6 +54,8 @@ def test_each_line_of_a_key_is_masked() -> None:
 def test_short_values_are_masked_as_words_only_and_tiny_ones_not_at_all() -> None:
     assert masker("admin").text("admin of administrators") == f"{MASK} of administrators"
     assert masker("on").text("on and on") == "on and on"
+    assert masker("admin").find({"by": "admin"}) == "by"
+    assert masker("admin").find({"by": "an admin"}) is None
 
 
 def test_machine_paths_are_shown_relative_to_the_workspace() -> None:

@@ -100,6 +100,11 @@ def test_the_pause_after_errors_has_an_upper_bound() -> None:
     assert progress.pause == timedelta(seconds=1000)
 
 
+def test_a_host_that_asks_to_wait_is_heeded() -> None:
+    busy = ERRORED.model_copy(update={"retry_after": 90.0})
+    assert start(step("a", retry=Retry(error_threshold=9))).record(busy, NOW).pause == 90 * SECOND
+
+
 @pytest.mark.parametrize(("asked", "given"), [(None, 300), (1, 10), (30, 30)])
 def test_a_waiting_step_is_polled_at_the_interval_it_asks_for(asked: float | None, given: int) -> None:
     progress = start(step("a")).record(waiting(after=asked), NOW)
