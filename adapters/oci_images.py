@@ -6,7 +6,7 @@ The rules are those of :mod:`freightway.selection.images`; here they are fed wit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -71,22 +71,28 @@ async def read_image(
 
 async def read_images(
     repository: OciRepository,
-    tags: list[str],
+    tags: Sequence[str],
     platform: Platform | None = None,
     *,
     cache_by_tag: bool = False,
-) -> list[Image]:
-    """Return the images of many tags, in their order; the first failure ends all.
+) -> list[Image | None]:
+    """Return the images of many tags in their order, None for a tag that is gone; the first failure ends all.
 
     Raises:
         AdapterError: if one of them cannot be read.
     """
-    tasks: list[asyncio.Task[Image]] = []
+
+    async def read(tag: str) -> Image | None:
+        try:
+            return await read_image(repository, tag, platform, cache_by_tag=cache_by_tag)
+        except AdapterError as error:
+            if error.status == 404:
+                return None
+            raise
+
     try:
         async with asyncio.TaskGroup() as group:
-            for tag in tags:
-                reading = read_image(repository, tag, platform, cache_by_tag=cache_by_tag)
-                tasks.append(group.create_task(reading))
+            tasks = [group.create_task(read(tag)) for tag in tags]
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     return [task.result() for task in tasks]

@@ -215,7 +215,7 @@ async def test_failure_of_an_earlier_promotion_does_not_matter(argo, servers):
 @pytest.mark.parametrize("stage", ["", "demo:prod", "demo:dev, *:*", "demo", "demo:dev,other"])
 async def test_application_that_does_not_authorize_the_stage_is_left_alone(argo, servers, stage):
     argo.add("app", GIT, stage=stage)
-    with pytest.raises(StepErrored, match="is not authorized; annotate it with .*: demo:dev"):
+    with pytest.raises(StepErrored, match=r"is not authorized; annotate it with .*: demo:dev"):
         await argocd_update(config({"name": "app"}), info(), servers)
     assert argo.writes() == []
 
@@ -273,7 +273,7 @@ async def test_update_without_a_source_changes_nothing_anywhere(argo, servers):
     for index in range(5):
         argo.add(f"app{index}", GIT if index else CHART, labels={"team": "x"})
     wanted = config({"selector": {"matchLabels": {"team": "x"}}, "sources": [{"repoURL": "https://other/x"}]})
-    with pytest.raises(StepErrored, match='no source of .*"app0".*app2.*; and 2 more'):
+    with pytest.raises(StepErrored, match=r'no source of .*"app0".*app2.*; and 2 more'):
         await argocd_update(wanted, info(), servers)
     assert argo.writes() == []
 
