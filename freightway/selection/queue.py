@@ -121,7 +121,7 @@ def next_turn(queue: StageQueue, gate: Gate) -> Turn:
 
     The next waits for the one that runs, for freezes and windows, and, while the Stage is healthy, for the
     verification of its Freight to end in any way. A rollback does not wait for verification. A reason for
-    breaking the glass passes freezes and windows, nothing else.
+    breaking the glass passes freezes and windows, nothing else, and goes before those that they hold up.
 
     Source: Kargo pkg/controller/stages, sync of Promotions; priorities, freezes and windows are not in Kargo.
     """
@@ -135,8 +135,11 @@ def next_turn(queue: StageQueue, gate: Gate) -> Turn:
         state = "is running" if gate.verification == "running" else "has not started"
         return Turn(waits_for=f"verification of the current Freight {state}")
     barred = _barred(gate)
-    if barred and not item.break_glass:
-        return Turn(waits_for="; ".join(barred), until=_until(gate))
+    if barred:
+        breaking = next((other for other in queue.in_order if other.break_glass), None)
+        if breaking is None:
+            return Turn(waits_for="; ".join(barred), until=_until(gate))
+        item = breaking
     return Turn(
         start=item,
         ends_verification=gate.verification == "running",
