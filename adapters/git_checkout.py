@@ -2,11 +2,14 @@
 
 Each git-clone step has one bare repository of its own under ``.git/clones`` in the workspace; its working
 trees are git worktrees of it. A later step finds everything by the working tree's path: the repository is
-believed only if it lies where we put it, never because a folder of the workspace claims to be one.
+believed only if it lies where we put it and its facts carry this host's seal. Its configuration and its link to
+the mirror are written anew from those facts each time, for other steps write files in the workspace too, and
+git's configuration can name programs to run.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 import shutil
 from dataclasses import dataclass
@@ -15,8 +18,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from freightway.adapters.git import Git
-from freightway.adapters.git_mirror import Mirror, Refs, add_remote
+from freightway.adapters.git import Git, GitHost
+from freightway.adapters.git_mirror import Mirror, Refs, remote_section
 from freightway.errors import StepErrored
 from freightway.resources.meta import Model
 
@@ -41,6 +44,8 @@ class Facts(Model):
         url: the repository's address as the user wrote it, without credentials.
         author: who writes its commits, None for the default identity.
         bases: commit each working tree started from, by its path in the workspace.
+        sparse: paths of the working trees that have only some folders.
+        place: the folder these facts belong to, so that they cannot be carried elsewhere.
     """
 
     url: str
@@ -48,6 +53,8 @@ class Facts(Model):
     blobless: bool = False
     author: Author | None = None
     bases: dict[str, str] = Field(default_factory=dict)
+    sparse: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +107,51 @@ async def make_repository(git: Git, folder: Path, mirror: Mirror, refs: Refs, fa
     _remove_earlier(folder)
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     await git.run("init", "--quiet", "--bare", "--template=", str(folder))
-    remote = {"url": git.access.url.text, "fetch": "+refs/heads/*:refs/remotes/origin/*"}
+    (folder / "packed-refs").write_text(_packed_refs(refs))
+    _write_settings(folder, mirror, facts)
+
+
+def write_facts(host: GitHost, folder: Path, facts: Facts) -> None:
+    """Keep what later steps must know of a clone, under this host's seal."""
+    text = facts.model_copy(update={"place": str(folder)}).model_dump_json(by_alias=True)
+    _write(folder / _FACTS, f"{host.seal(text)}\n{text}")
+
+
+def _read_facts(host: GitHost, folder: Path) -> Facts | None:
+    try:
+        seal, _, text = (folder / _FACTS).read_text().partition("\n")
+    except OSError:
+        return None
+    if not hmac.compare_digest(seal, host.seal(text)):
+        return None
+    facts = Facts.model_validate_json(text)
+    return facts if facts.place == str(folder) else None
+
+
+def _write_settings(folder: Path, mirror: Mirror, facts: Facts) -> None:
+    remote = {"url": facts.url, "fetch": "+refs/heads/*:refs/remotes/origin/*"}
     if facts.blobless:
         remote |= {"promisor": "true", "partialCloneFilter": "blob:none"}
-    add_remote(folder, remote)
+    core = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tworktreeConfig = true\n"
+    _write(folder / "config", core + remote_section(remote))
+    _write(folder / "config.worktree", "[core]\n\tbare = true\n")
     (folder / "objects/info").mkdir(parents=True, exist_ok=True)
-    (folder / "objects/info/alternates").write_text(f"{mirror.path / 'objects'}\n")
-    (folder / "packed-refs").write_text(_packed_refs(refs))
-    write_facts(folder, facts)
+    _write(folder / "objects/info/alternates", f"{mirror.path / 'objects'}\n")
 
 
-def write_facts(folder: Path, facts: Facts) -> None:
-    """Keep what later steps must know of a clone."""
-    (folder / _FACTS).write_text(facts.model_dump_json(by_alias=True))
+def _write_tree_settings(git_dir: Path, *, sparse: bool) -> None:
+    cone = "[core]\n\tsparseCheckout = true\n\tsparseCheckoutCone = true\n"
+    _write(git_dir / "config.worktree", cone if sparse else "")
+    _write(git_dir / "commondir", "../..\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a file in the place of whatever was there; a symbolic link is replaced, not followed."""
+    fresh = path.with_name(f"{path.name}.fresh")
+    fresh.unlink(missing_ok=True)
+    with fresh.open("x") as file:
+        file.write(text)
+    fresh.replace(path)
 
 
 async def add_worktree(git: Git, repository: Path, checkout: Checkout) -> None:
@@ -138,7 +177,7 @@ async def add_worktree(git: Git, repository: Path, checkout: Checkout) -> None:
         )  # fmt: skip
 
 
-def open_worktree(workspace: Path, path: Path, shown: str) -> WorkTree:
+def open_worktree(host: GitHost, workspace: Path, path: Path, shown: str) -> WorkTree:
     """Return the working tree a folder of the workspace belongs to.
 
     Args:
@@ -152,12 +191,13 @@ def open_worktree(workspace: Path, path: Path, shown: str) -> WorkTree:
     workspace, top = workspace.resolve(), path
     while top != workspace and workspace in top.parents:
         git_dir = _git_dir(workspace, top)
-        if git_dir is not None and path.is_dir():
-            repository = git_dir.parent.parent
-            facts = Facts.model_validate_json((repository / _FACTS).read_text())
+        facts = _read_facts(host, git_dir.parent.parent) if git_dir else None
+        if git_dir is not None and facts is not None and path.is_dir():
+            repository, name = git_dir.parent.parent, top.relative_to(workspace).as_posix()
             _remove_stale_locks(git_dir)
-            base = facts.bases.get(top.relative_to(workspace).as_posix(), "")
-            return WorkTree(top, path, git_dir, repository, facts, base)
+            _write_settings(repository, Mirror(host, facts.url, blobless=facts.blobless), facts)
+            _write_tree_settings(git_dir, sparse=name in facts.sparse)
+            return WorkTree(top, path, git_dir, repository, facts, facts.bases.get(name, ""))
         top = top.parent
     raise StepErrored(
         f"{shown!r} is not a working tree: use a path that a git-clone step checked out", terminal=True
@@ -172,7 +212,7 @@ def _git_dir(workspace: Path, top: Path) -> Path | None:
     text = link.read_text(errors="replace").strip()
     git_dir = Path(text.removeprefix("gitdir: "))
     inside = git_dir.parent.parent.parent == workspace / GIT_FOLDER and git_dir.parent.name == "worktrees"
-    if not inside or ".." in git_dir.parts or not (git_dir.parent.parent / _FACTS).is_file():
+    if not inside or git_dir.resolve() != git_dir:
         return None
     known = git_dir / "gitdir"
     return git_dir if known.is_file() and known.read_text().strip() == str(link) else None
@@ -186,9 +226,14 @@ def _remove_stale_locks(git_dir: Path) -> None:
 
 
 def _remove_earlier(folder: Path) -> None:
+    workspace = folder.parents[2]
     for known in folder.glob("worktrees/*/gitdir"):
         link = Path(known.read_text().strip())
-        if link.is_file() and link.read_text(errors="replace").strip() == f"gitdir: {known.parent}":
+        if (
+            workspace in link.resolve().parents
+            and link.is_file()
+            and link.read_text(errors="replace").strip() == f"gitdir: {known.parent}"
+        ):
             shutil.rmtree(link.parent)
     # A killed git may have made the working tree's private folder without the working tree, or the reverse.
     shutil.rmtree(folder, ignore_errors=True)

@@ -48,6 +48,7 @@ _SETTINGS = {
     "maintenance.auto": "false",
     "fetch.recurseSubmodules": "false",
     "submodule.recurse": "false",
+    "diff.ignoreSubmodules": "dirty",
     "push.recurseSubmodules": "no",
     "commit.gpgSign": "false",
     "tag.gpgSign": "false",

@@ -155,7 +155,8 @@ class Mirror:
         config = {"url": git.access.url.text}
         if self._blobless:
             config |= {"promisor": "true", "partialCloneFilter": "blob:none"}
-        add_remote(fresh, config)
+        with (fresh / "config").open("a") as file:
+            file.write(remote_section(config))
         fresh.rename(self.path)
 
     def _remove_leftovers(self) -> None:
@@ -175,14 +176,13 @@ class Mirror:
             await self.read(git, "repack", "-a", "-d", "-k", "--quiet")
 
 
-def add_remote(repository: Path, config: Mapping[str, str]) -> None:
-    """Add the remote ``origin`` to a new repository's configuration."""
+def remote_section(config: Mapping[str, str]) -> str:
+    """Return the section of the remote ``origin`` for a repository's configuration file."""
     lines = ['[remote "origin"]']
     for key, value in config.items():
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')
         lines.append(f'\t{key} = "{quoted}"')
-    with (repository / "config").open("a") as file:
-        file.write("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _same(held: Refs, seen: Refs) -> bool:

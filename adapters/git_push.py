@@ -50,7 +50,6 @@ async def push_branch(host: GitHost, git: Git, tree: WorkTree, push: Push) -> st
     """
     rejected = ""
     async with host.lock(f"push {git.access.url.text} {push.branch}"):
-        await _finish_interrupted(git, tree)
         for attempt in range(push.attempts):
             if attempt:
                 await asyncio.sleep(min(_FIRST_DELAY_SECONDS * 1.5**attempt, _LONGEST_DELAY_SECONDS))
@@ -190,7 +189,7 @@ async def _integrate(git: Git, tree: WorkTree, remote: str, push: Push) -> None:
     if done.returncode == 0:
         return
     conflicts = (await git.text("diff", "--name-only", "--diff-filter=U", cwd=tree.path)).splitlines()
-    await _finish_interrupted(git, tree)
+    await finish_interrupted(git, tree)
     if conflicts:
         raise StepFailed(f"merge conflict with branch {push.branch!r} in {', '.join(conflicts[:10])}")
     # Not a conflict: run it once more for its own message.
@@ -203,15 +202,16 @@ async def _is_rebase_safe(git: Git, tree: WorkTree, remote: str, policy: PushPol
     Raises:
         StepFailed: if it does and the policy forbids to merge instead.
     """
-    text = await git.text("log", "--format=%G?", f"{remote}..HEAD", cwd=tree.path)
-    if all(mark == "N" for mark in text.split()):
+    # Read from the commits themselves: whether a signature is good or bad, a rebase loses it.
+    commits = await git.text("rev-list", "--header", f"{remote}..HEAD", cwd=tree.path)
+    if "\ngpgsig" not in commits:
         return True
     if policy == "RebaseOrFail":
         raise StepFailed("rebase is unsafe and policy prohibits merge fallback")
     return False
 
 
-async def _finish_interrupted(git: Git, tree: WorkTree) -> None:
+async def finish_interrupted(git: Git, tree: WorkTree) -> None:
     """Take back a rebase or merge that ended halfway, ours or that of an attempt that was killed."""
     if (tree.git_dir / "rebase-merge").is_dir():
         await git.run("rebase", "--abort", cwd=tree.path)

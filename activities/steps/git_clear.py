@@ -29,6 +29,6 @@ async def git_clear(
     Raises:
         StepErrored: if the path is not a working tree.
     """
-    tree = open_worktree(workspace.root, workspace.path(config.path), config.path)
+    tree = open_worktree(host, workspace.root, workspace.path(config.path), config.path)
     async with host.session(processes, host.access(tree.facts.url, None), (workspace.root,)) as git:
         await clear(git, tree)

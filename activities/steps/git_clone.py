@@ -163,13 +163,15 @@ async def git_clone(
         cloning = _Cloning(git, mirror, refs, folder, env, recorder)
         commits: dict[str, str] = {}
         bases: dict[str, str] = {}
+        sparse: list[str] = []
         for wanted in config.checkout:
             path = workspace.path(wanted.path)
             made = await _resolve(cloning, wanted, root / path.relative_to(workspace.root), config)
             await add_worktree(git, folder, made)
             commits[wanted.key] = made.commit
             bases[made.path.relative_to(root).as_posix()] = made.commit
-        write_facts(folder, facts.model_copy(update={"bases": bases}))
+            sparse += [made.path.relative_to(root).as_posix()] if made.sparse else []
+        write_facts(host, folder, facts.model_copy(update={"bases": bases, "sparse": tuple(sparse)}))
     return GitCloneOutput(commits=commits)
 
 

@@ -56,14 +56,14 @@ async def git_commit(
         StepErrored: if the path is not a working tree, or a recorded commit can neither be made nor fetched.
         AdapterError: if git refuses.
     """
-    tree = open_worktree(workspace.root, workspace.path(config.path), config.path)
+    tree = open_worktree(host, workspace.root, workspace.path(config.path), config.path)
     author = (config.author.model() if config.author else None) or tree.facts.author
     identity = Identity(author.name, author.email) if author else host.identity
     login = None
-    if recorder.rebuilding:
+    if recorder.rebuilding or tree.facts.blobless:
         login = await credentials.get(info.project, "git", tree.facts.url)
     access = host.access(tree.facts.url, login, insecure=tree.facts.insecure)
-    async with host.session(processes, access, (workspace.root,)) as git:
+    async with host.session(processes, access, (workspace.root,), lazy=tree.facts.blobless) as git:
         before = await head(git, tree)
         made = await commit_all(git, tree, config.message, commit_environment(identity, info.started_at))
         commit = await head(git, tree)

@@ -13,7 +13,7 @@ from freightway.activities.steps.registry import Recorder, StepConfig, StepInfo,
 from freightway.adapters.credentials import CredentialStore
 from freightway.adapters.git import Git, GitHost, Identity, check_user_value
 from freightway.adapters.git_checkout import WorkTree, open_worktree
-from freightway.adapters.git_push import Push, push_branch, push_tag
+from freightway.adapters.git_push import Push, finish_interrupted, push_branch, push_tag
 from freightway.adapters.git_web import commit_url
 from freightway.adapters.git_worktree import commit_environment, current_branch, head, restore
 from freightway.adapters.processes import ProcessRunner
@@ -75,10 +75,10 @@ async def git_push(
         StepErrored: if the branch kept moving, or a tag is another on the server.
         AdapterError: if the server cannot be reached or refuses.
     """
-    tree = open_worktree(workspace.root, workspace.path(config.path), config.path)
+    tree = open_worktree(host, workspace.root, workspace.path(config.path), config.path)
     login = await credentials.get(info.project, "git", tree.facts.url)
     access = host.access(tree.facts.url, login, insecure=tree.facts.insecure)
-    async with host.session(processes, access, (workspace.root,)) as git:
+    async with host.session(processes, access, (workspace.root,), lazy=tree.facts.blobless) as git:
         if recorder.rebuilding:
             commit, branch = await _restore(git, tree, recorder)
         else:
@@ -94,6 +94,8 @@ async def git_push(
 async def _push(
     config: GitPushConfig, info: StepInfo, host: GitHost, git: Git, tree: WorkTree
 ) -> tuple[str, str]:
+    # First, because a rebase that was killed halfway leaves no branch checked out.
+    await finish_interrupted(git, tree)
     current = await current_branch(git, tree)
     if config.tag:
         await push_tag(git, tree, check_user_value("tag", config.tag))

@@ -47,7 +47,7 @@ async def git_tag(
         StepErrored: if another tag of the name exists and ``force`` is off.
         AdapterError: if git refuses the name.
     """
-    tree = open_worktree(workspace.root, workspace.path(config.path), config.path)
+    tree = open_worktree(host, workspace.root, workspace.path(config.path), config.path)
     author = tree.facts.author
     identity = Identity(author.name, author.email) if author else host.identity
     env = commit_environment(identity, info.started_at)

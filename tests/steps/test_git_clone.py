@@ -75,6 +75,21 @@ async def test_blobless_clone_fetches_content_when_it_is_needed(bench: Bench) ->
     assert (await bench.push())["commit"] == sha == bench.server.head("env.git")
 
 
+async def test_private_blobless_clone_takes_in_what_others_pushed(bench: Bench) -> None:
+    run_git(bench.server.root / "env.git", "config", "uploadpack.allowFilter", "true")
+    bench.server.commit("env.git", {"long": "".join(f"line {number}\n" for number in range(30))})
+    bench.server.password = "s3cret-pass-word"
+    bench.store("s3cret-pass-word")
+    await bench.clone({"path": "src", "branch": "main", "sparse": ["app"]}, blobless=True)
+    text = (bench.root / "src/long").read_text()
+    await bench.commit_file("long", text.replace("line 3\n", "ours\n"))
+    bench.server.commit("env.git", {"long": text.replace("line 25\n", "theirs\n"), "base/new": "1"})
+    await bench.push()
+    merged = text.replace("line 3\n", "ours\n").replace("line 25\n", "theirs\n")
+    assert bench.server.show("env.git", "long") == merged.strip()
+    assert not (bench.root / "src/base").exists()
+
+
 async def test_missing_branch_is_an_error_that_tells_of_create(bench: Bench) -> None:
     with pytest.raises(
         StepErrored, match=r'remote branch "env/dev" of repo .* does not exist; set create=true'
@@ -262,6 +277,36 @@ async def test_hook_of_a_repository_is_never_run(bench: Bench, tmp_path: Path) -
     await bench.commit_file("app/values.yaml", "tag: 2\n")
     await bench.push()
     assert not ran.exists()
+
+
+async def test_program_that_a_file_step_put_into_the_configuration_is_never_run(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.server.commit("env.git", {".gitattributes": "* filter=evil\n"})
+    await bench.clone()
+    ran, clone = tmp_path / "ran", next((bench.root / ".git/clones").iterdir())
+    evil = f'[filter "evil"]\n\tclean = touch {ran}\n\tsmudge = touch {ran}\n'
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    for name in ("config", "worktrees/src/config.worktree"):
+        (clone / name).write_text((clone / name).read_text() + evil if (clone / name).exists() else evil)
+    (clone / "config.worktree").unlink()
+    (clone / "config.worktree").symlink_to(outside)
+    (bench.root / "fake").mkdir()
+    (bench.root / "fake/config").write_text(evil)
+    (clone / "worktrees/src/commondir").write_text(str(bench.root / "fake"))
+    await bench.commit_file("app/values.yaml", "tag: 2\n")
+    await bench.push()
+    assert not ran.exists()
+    assert outside.read_text() == "kept"
+
+
+async def test_facts_of_a_clone_that_were_changed_are_not_believed(bench: Bench) -> None:
+    await bench.clone()
+    facts = next((bench.root / ".git/clones").glob("*/freightway.json"))
+    facts.write_text(facts.read_text().replace("env.git", "other.git"))
+    with pytest.raises(StepErrored, match="not a working tree"):
+        await bench.commit()
 
 
 async def test_folder_that_only_claims_to_be_a_repository_is_not_believed(bench: Bench) -> None:

@@ -82,6 +82,55 @@ async def test_push_merges_when_the_operator_says_so(bench: Bench) -> None:
     assert (await bench.push())["commit"] == merged
 
 
+async def sign(bench: Bench) -> str:
+    """Put a signature into the commit that is checked out."""
+    tree = bench.root / "src"
+    headers, _, message = run_git(tree, "cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n -----END PGP SIGNATURE-----"
+    signed = run_git(
+        tree, "hash-object", "-t", "commit", "-w", "--stdin", stdin=f"{headers}\n{signature}\n\n{message}\n"
+    )
+    run_git(tree, "reset", "-q", "--hard", signed)
+    return signed
+
+
+async def test_signed_commits_are_merged_or_refused_where_a_rebase_would_lose_the_signature(
+    bench: Bench,
+) -> None:
+    await bench.clone()
+    await bench.commit_file("a", "1")
+    signed = await sign(bench)
+    theirs = bench.server.commit("env.git", {"b": "2"})
+    bench.host = replace(bench.host, policy="RebaseOrFail")
+    with pytest.raises(StepFailed, match="rebase is unsafe and policy prohibits merge fallback"):
+        await bench.push()
+    bench.host = replace(bench.host, policy="RebaseOrMerge")
+    await bench.push()
+    assert bench.server.log("env.git", "%P")[0] == f"{signed} {theirs}"
+
+
+async def test_unsigned_commits_are_rebased_where_the_operator_prefers_it(bench: Bench) -> None:
+    bench.host = replace(bench.host, policy="RebaseOrMerge")
+    await bench.clone()
+    await bench.commit_file("a", "1")
+    theirs = bench.server.commit("env.git", {"b": "2"})
+    await bench.push()
+    assert bench.server.log("env.git", "%P")[0] == theirs
+
+
+async def test_push_goes_on_after_a_rebase_that_was_killed_halfway(bench: Bench) -> None:
+    await bench.clone()
+    await bench.commit_file("app/values.yaml", "tag: 2\n")
+    theirs = bench.server.commit("env.git", {"app/values.yaml": "tag: 3\n"})
+    tree = bench.root / "src"
+    run_git(tree, "fetch", "-q", "origin")
+    with pytest.raises(AssertionError):
+        run_git(tree, "rebase", "-q", theirs)
+    bench.server.commit("env.git", {"app/values.yaml": "tag: 1\n"})
+    await bench.push()
+    assert bench.server.show("env.git", "app/values.yaml") == "tag: 2"
+
+
 async def test_push_that_conflicts_fails_and_leaves_a_clean_tree(bench: Bench) -> None:
     await bench.clone()
     sha = await bench.commit_file("app/values.yaml", "tag: 2\n")
