@@ -211,4 +211,5 @@ def _info(request: StepRequest) -> StepInfo:
         poll=request.poll,
         idempotency_key=f"{request.project}/{request.promotion}/{alias}/{request.poll}",
         ui_base_url=request.ui_base_url,
+        answers=request.answers,
     )

@@ -131,7 +131,8 @@ async def _perform(request: StepRequest, services: Services, beat_seconds: float
         logger.info("step %s: %s", request.step.alias, "the worker stops" if stopping else "cancelled")
         raise
     now = services.clock()
-    if not _asks_again(outcome) or _is_over(request.deadline, now) or not beat.memory.says(outcome):
+    may_retry = request.step.facts.repeatable and not _is_over(request.deadline, now)
+    if not (_asks_again(outcome) and may_retry and beat.memory.says(outcome)):
         return outcome
     # Sent before the failure, so that the next attempt knows what this one saw.
     activity.heartbeat(beat.remember(outcome))

