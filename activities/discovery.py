@@ -161,8 +161,10 @@ def _predicate(source: str) -> Predicate | None:
     if not source:
         return None
 
+    program = expr.compile(source)
+
     def passes(env: Env) -> bool:
-        return read_verdict(expr.evaluate(source, dict(env)))
+        return read_verdict(program.run(env))
 
     return passes
 

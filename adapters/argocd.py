@@ -6,6 +6,7 @@ shared one), else from ``ARGOCD_SERVER`` and ``ARGOCD_AUTH_TOKEN``.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -51,11 +52,13 @@ class ArgoCDServers:
 
     Attributes:
         environment: None for the process's own.
+        pauses: seconds before each further try of a request that only reads.
     """
 
     http: Http
     credentials: CredentialStore
     environment: Mapping[str, str] | None = None
+    pauses: tuple[float, ...] = (0.5, 1.0, 2.0)
 
     @property
     def namespace(self) -> str:
@@ -68,7 +71,7 @@ class ArgoCDServers:
         Raises:
             FreightwayError: if none is configured, or its configuration is incomplete.
         """
-        return ArgoCD(self.http, self.server(project))
+        return ArgoCD(self.http, self.server(project), self.pauses)
 
     def server(self, project: str) -> Server:
         """Return where the Argo CD of a project is.
@@ -112,6 +115,7 @@ class ArgoCD:
 
     http: Http
     server: Server
+    pauses: tuple[float, ...] = ()
 
     async def get(self, name: str, namespace: str) -> Application | None:
         """Return an Application, None if there is none that the token may see.
@@ -195,6 +199,22 @@ class ArgoCD:
         query: Mapping[str, str] | None = None,
         *,
         body: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Send a request; one that only reads is tried again when the server is busy or away for a moment."""
+        for pause in self.pauses if method == "GET" else ():
+            try:
+                answer = await self._send_once(method, path, query, body)
+            except AdapterError as error:
+                if not error.retryable:
+                    raise
+            else:
+                if answer.status not in (429, 502, 503, 504):
+                    return answer
+            await asyncio.sleep(pause)
+        return await self._send_once(method, path, query, body)
+
+    async def _send_once(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
     ) -> HttpResponse:
         answer = await self.http.request(
             method,

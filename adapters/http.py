@@ -7,13 +7,11 @@ messages carry neither user names nor query strings, because both may hold secre
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import ipaddress
 import json
 import os
 import ssl
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -88,6 +86,8 @@ class HttpResponse:
             return None
         if text.isdigit():
             return float(text)
+        import email.utils
+
         try:
             return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
         except (ValueError, TypeError):
@@ -368,17 +368,21 @@ def is_loopback(host: str) -> bool:
 
 def _environment_proxy(url: str) -> str | None:
     """The proxy that the environment names for this URL; never one for the loopback."""
+    from urllib.request import getproxies_environment
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or _bypasses_proxy(parts.netloc.rpartition("@")[2]):
         return None
-    proxies = urllib.request.getproxies_environment()
+    proxies = getproxies_environment()
     found = proxies.get(parts.scheme) or proxies.get("all")
     return found if not found or "://" in found else f"http://{found}"
 
 
 def _bypasses_proxy(host: str) -> bool:
     # The standard library's rule for NO_PROXY; typeshed does not list the function.
+    import urllib.request
+
     return bool(urllib.request.proxy_bypass_environment(host))  # type: ignore[attr-defined]
 
 

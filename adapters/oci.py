@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ MOST_PAGES = 10_000
 ANSWER_SECONDS = 30.0
 _TRIES = 4
 _MOST_PAUSE_SECONDS = 30.0
+_NEXT = re.compile(r'<([^>]*)>\s*;[^,<]*\brel="?next"?')
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 
 
@@ -330,10 +332,9 @@ class OciRepository:
         return f"{await self.oci.root(self.name)}/v2/{self.name.path}"
 
     def _next_page(self, url: str, answer: HttpResponse) -> str:
-        for link in ", ".join(answer.headers.get("link", ())).split(","):
-            target, _, rest = link.strip().partition(">")
-            if target.startswith("<") and 'rel="next"' in rest.replace("rel=next", 'rel="next"'):
-                following = urljoin(url, target[1:])
+        for link in answer.headers.get("link", ()):
+            for target in _NEXT.findall(link):
+                following: str = urljoin(url, target)
                 here, there = urlsplit(url), urlsplit(following)
                 if here.netloc != there.netloc:
                     raise AdapterError(
@@ -342,7 +343,7 @@ class OciRepository:
                         host=self.name.host,
                     )
                 # Behind a proxy some registries answer with http links; the scheme in use is kept.
-                return there._replace(scheme=here.scheme).geturl()
+                return following.replace(there.scheme, here.scheme, 1)
         return ""
 
 

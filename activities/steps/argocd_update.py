@@ -23,12 +23,13 @@ from freightway.adapters.argocd_app import (
     Application,
     SourceUpdate,
     decide,
+    describe,
     desired_revisions,
     is_authorized,
     source_patch,
     updated_sources,
 )
-from freightway.errors import FreightwayError, StepErrored
+from freightway.errors import AdapterError, FreightwayError, StepErrored
 from freightway.promotion.model import HealthCheck
 
 _REASON = "Promotion triggered a sync of this Application resource."
@@ -226,12 +227,24 @@ async def argocd_update(
     Raises:
         StepErrored: if an Application is not there or not authorized, or its operation failed.
     """
+    try:
+        return await _update(config, info, servers)
+    except AdapterError as error:
+        if not error.retryable or info.previous is None:
+            raise
+        # It answered before: what was started goes on there, so it is waited for until the time limit.
+        pause = max(error.retry_after or 0.0, _LONGEST_POLL_SECONDS)
+        return Waiting(f"Argo CD cannot be asked: {error}", after=pause, output=info.previous)
+
+
+async def _update(config: ArgoCDUpdateConfig, info: StepInfo, servers: ArgoCDServers) -> Result | Waiting:
     client = servers.client(info.project)
     targets = [
         target
         for app in config.apps
         for target in await _find(client, app, app.namespace or servers.namespace, info)
     ]
+    _refuse_twins(targets)
     waiting: list[str] = []
     for target in targets:
         if not await _settle(client, target, info):
@@ -243,6 +256,18 @@ async def argocd_update(
     return Result(output=output, health_check=_health_check(targets))
 
 
+def _refuse_twins(targets: Sequence[_Target]) -> None:
+    """Refuse an Application that two entries name: one sync cannot tell whether both changes are in it."""
+    seen: set[AppName] = set()
+    for target in targets:
+        if target.name in seen:
+            raise StepErrored(
+                f"{describe(target.app)} is named by several entries of apps; put its sources in one",
+                terminal=True,
+            )
+        seen.add(target.name)
+
+
 async def _find(client: ArgoCD, config: AppConfig, namespace: str, info: StepInfo) -> list[_Target]:
     """The Applications that the Stage may change, checked against the updates before anything is written."""
     updates = config.updates()
@@ -250,7 +275,7 @@ async def _find(client: ArgoCD, config: AppConfig, namespace: str, info: StepInf
         app = await client.get(config.name, namespace)
         shown = f'Argo CD Application "{config.name}" in namespace "{namespace}"'
         if app is None:
-            raise StepErrored(f"unable to find {shown}")
+            raise StepErrored(f"unable to find {shown}; it does not exist, or the token may not see it")
         if not is_authorized(app, info.project, info.stage):
             raise StepErrored(
                 f"{shown} is not authorized; annotate it with "

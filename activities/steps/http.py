@@ -18,6 +18,8 @@ from freightway import expr
 from freightway.activities.steps.registry import Result, StepConfig, StepInfo, Waiting, Workspace, step
 from freightway.adapters.http import Http, HttpResponse
 from freightway.errors import AdapterError, ExpressionError, StepErrored, StepFailed
+from freightway.expr.failure import Failure
+from freightway.expr.gojson import encode_json
 from freightway.expr.values import Function
 from freightway.promotion.model import StepStatus
 from freightway.resources.meta import Duration
@@ -275,4 +277,10 @@ def _failure_message(config: HttpConfig, response: HttpResponse, env: dict[str, 
 
 
 def _outputs(config: HttpConfig, env: dict[str, Any]) -> dict[str, Any]:
-    return {one.name: _evaluate(one.from_expression, env) for one in config.outputs}
+    found = {}
+    for one in config.outputs:
+        try:
+            found[one.name] = json.loads(encode_json(_evaluate(one.from_expression, env)))
+        except Failure as error:
+            raise StepErrored(f"output {one.name!r} cannot be kept: {error}") from error
+    return found

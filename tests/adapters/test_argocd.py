@@ -39,7 +39,7 @@ async def argo():
 @pytest.fixture
 def servers(http, argo, tmp_path):
     put(tmp_path, "shared", "argo", server=argo.url, token=TOKEN)
-    return ArgoCDServers(http, CredentialStore(tmp_path), {})
+    return ArgoCDServers(http, CredentialStore(tmp_path), {}, pauses=(0.01,))
 
 
 def check(*apps: dict[str, Any]) -> list[HealthCheck]:

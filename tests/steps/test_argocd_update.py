@@ -1,5 +1,6 @@
 """argocd-update against a server that keeps state, poll by poll, with answers lost on the way."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,7 @@ async def argo():
 async def servers(argo, tmp_path):
     async with Http() as http:
         environment = {"ARGOCD_SERVER": argo.url, "ARGOCD_AUTH_TOKEN": TOKEN}
-        yield ArgoCDServers(http, CredentialStore(tmp_path), environment)
+        yield ArgoCDServers(http, CredentialStore(tmp_path), environment, pauses=(0.01, 0.01))
 
 
 async def finish(config: ArgoCDUpdateConfig, servers: ArgoCDServers, **about: Any) -> tuple[Result, int]:
@@ -278,12 +279,29 @@ async def test_update_without_a_source_changes_nothing_anywhere(argo, servers):
     assert argo.writes() == []
 
 
+@pytest.mark.parametrize("second", [{"name": "app"}, {"selector": {"matchLabels": {"team": "x"}}}])
+async def test_application_named_twice_is_refused(argo, servers, second):
+    argo.add("app", GIT, labels={"team": "x"})
+    with pytest.raises(StepErrored, match=r'"app" .* is named by several entries') as caught:
+        await argocd_update(config({"name": "app"}, second), info(), servers)
+    assert caught.value.terminal
+    assert argo.writes() == []
+
+
 async def test_refused_token_and_busy_server_are_told(argo, servers, tmp_path):
     argo.add("app", GIT)
-    argo.fail_next("GET", Reply(503))
+    for _ in range(2):
+        argo.fail_next("GET", Reply(503))
+    assert isinstance(await argocd_update(config({"name": "app"}), info(), servers), Waiting)
+    for _ in range(6):
+        argo.fail_next("GET", Reply(503))
     with pytest.raises(AdapterError) as caught:
         await argocd_update(config({"name": "app"}), info(), servers)
     assert caught.value.retryable
+    previous = {"apps": [{"name": "app", "namespace": "argocd"}]}
+    waiting = await argocd_update(config({"name": "app"}), replace(info(), previous=previous), servers)
+    assert isinstance(waiting, Waiting)
+    assert (waiting.why.startswith("Argo CD cannot be asked: "), waiting.output) == (True, previous)
     environment = {"ARGOCD_SERVER": argo.url, "ARGOCD_AUTH_TOKEN": "planted"}
     wrong = ArgoCDServers(servers.http, CredentialStore(tmp_path), environment)
     with pytest.raises(AdapterError, match="its token was refused") as caught:

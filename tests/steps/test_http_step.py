@@ -78,6 +78,19 @@ async def test_success_without_expressions_gives_outputs(ask):
     }
 
 
+async def test_output_is_plain_json(ask):
+    result = await ask(
+        Reply(),
+        outputs=outputs(day="date('2026-01-02')", parts="'a,b' | split(',')", length="duration('1s')"),
+    )
+    assert result.output == {"day": "2026-01-02T00:00:00Z", "parts": ["a", "b"], "length": 1_000_000_000}
+
+
+async def test_output_that_json_cannot_hold_is_an_error(ask):
+    with pytest.raises(StepErrored, match="output 'x' cannot be kept"):
+        await ask(Reply(), outputs=outputs(x="1 / 0"))
+
+
 async def test_other_status_without_expressions_is_failed_without_error(ask):
     result = await ask(Reply(404), outputs=outputs(x="response.status"))
     assert isinstance(result, Result)
