@@ -16,6 +16,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,8 @@ _OLDEST_GIT = (2, 31)
 _LOCK_POLL_SECONDS = 0.02
 _LONGEST_SECONDS = 3600.0
 """For the first transfer of a large repository; one that stalls is given up long before."""
+_YOUNG_SECONDS = 60.0
+"""A session's folder is not locked yet for a moment after it was made."""
 _UNSAFE_OPTIONS = ["--upload-pack", "--receive-pack", "--exec", "--config", "-c", "--template", "--output"]
 
 
@@ -137,12 +140,13 @@ class GitHost:
             hide: folders that must not appear in messages, besides the session's own.
             lazy: every command may fetch content that a blobless clone lacks.
         """
-        home = _make_home(self.home / "sessions")
+        home, descriptor = _make_home(self.home / "sessions")
         try:
             write_access(home, access)
             yield Git(processes, home, access, tuple(str(path) for path in (*hide, self.home)), lazy)
         finally:
             shutil.rmtree(home, ignore_errors=True)
+            os.close(descriptor)
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[int]:
@@ -283,9 +287,26 @@ def git_executable() -> str:
     return str(Command.GIT_PYTHON_GIT_EXECUTABLE)
 
 
-def _make_home(folder: Path) -> Path:
+def _make_home(folder: Path) -> tuple[Path, int]:
+    """Make a session's folder and lock it; what a killed worker left there, keys included, is removed."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Path(tempfile.mkdtemp(dir=folder))
+    for old in folder.iterdir():
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > _YOUNG_SECONDS:
+                _remove_abandoned(old)
+    home = Path(tempfile.mkdtemp(dir=folder))
+    descriptor = os.open(home, os.O_RDONLY)
+    _try_lock(descriptor)
+    return home, descriptor
+
+
+def _remove_abandoned(home: Path) -> None:
+    descriptor = os.open(home, os.O_RDONLY)
+    try:
+        if _try_lock(descriptor):
+            shutil.rmtree(home, ignore_errors=True)
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool:

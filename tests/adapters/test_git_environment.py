@@ -213,6 +213,22 @@ async def test_session_leaves_no_secret_behind(server: GitServer, tmp_path: Path
     assert list((tmp_path / "home/sessions").iterdir()) == []
 
 
+async def test_session_of_a_killed_worker_is_removed_and_a_living_one_stays(
+    server: GitServer, tmp_path: Path
+) -> None:
+    host = GitHost(tmp_path / "home")
+    abandoned = tmp_path / "home/sessions/abandoned"
+    abandoned.mkdir(parents=True)
+    (abandoned / "key").write_text("KEY")
+    os.utime(abandoned, (1, 1))
+    to = host.access(server.url("app.git"), None)
+    async with host.session(ProcessRunner(), to) as living:
+        assert not abandoned.exists()
+        os.utime(living.home, (1, 1))
+        async with host.session(ProcessRunner(), to):
+            assert living.home.is_dir()
+
+
 async def test_mirror_goes_on_after_a_git_that_was_killed(server: GitServer, tmp_path: Path) -> None:
     host = GitHost(tmp_path / "home")
     mirror, to = await open_mirror(server, host)

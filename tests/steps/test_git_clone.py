@@ -105,6 +105,15 @@ async def test_create_pushes_an_empty_branch_once(bench: Bench) -> None:
     assert sorted(path.name for path in (bench.root / "out").iterdir()) == [".git"]
 
 
+async def test_empty_repository_gets_its_first_branch(bench: Bench) -> None:
+    bench.server.create("new.git")
+    with pytest.raises(StepErrored, match=r"name a branch|does not exist"):
+        await bench.clone({"path": "src"}, repo="new.git")
+    await bench.clone({"path": "src", "branch": "main", "create": True}, repo="new.git")
+    sha = await bench.commit_file("a", "1")
+    assert (await bench.push())["commit"] == sha == bench.server.head("new.git")
+
+
 async def test_second_clone_of_an_unchanged_repository_transfers_nothing(bench: Bench) -> None:
     await bench.clone()
     bench.server.requests.clear()
