@@ -173,3 +173,8 @@ def promotion_name(stage: str, ulid: str, freight: str) -> str:
     if len(stage) > _MAX_STAGE_PART:
         short_stage = stage[:_MAX_STAGE_PART].rstrip(".-")
     return f"{short_stage}.{ulid}.{freight[:SHORT_FREIGHT]}".lower()
+
+
+def stage_of_promotion(promotion: str) -> str:
+    """Return the Stage in a promotion's name, which ends with a ULID and seven digits of the Freight."""
+    return promotion.rsplit(".", 2)[0]
