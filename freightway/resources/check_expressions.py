@@ -69,11 +69,8 @@ def _check_text(text: str, path: YamlPath) -> Iterator[Finding]:
 
 
 def _compile(source: str, text: str, offset: int, path: YamlPath) -> Iterator[Finding]:
-    compile_expression = getattr(expr, "compile", None)
-    if compile_expression is None:
-        return
     try:
-        compile_expression(source)
+        expr.compile(source)
     except ExpressionError as error:
         lines = source.split("\n")
         inside = sum(len(line) + 1 for line in lines[: error.line - 1]) + error.column - 1
