@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import re2
 
 from freightway.adapters.credential_files import write_credentials, write_generic
-from freightway.adapters.http import Http, is_loopback
+from freightway.adapters.http import Http
+from freightway.adapters.http_address import is_loopback
 from freightway.adapters.secret_files import Manifest, SecretFiles
 from freightway.errors import FreightwayError, Problem
 from freightway.resources.urls import normalize_chart, normalize_git, normalize_image, sanitize

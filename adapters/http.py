@@ -7,7 +7,6 @@ messages carry neither user names nor query strings, because both may hold secre
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import os
 import ssl
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
 
+from freightway.adapters.http_address import environment_proxy, pin_address
 from freightway.adapters.http_errors import show_url, translate, unreachable
 from freightway.errors import AdapterError
 
@@ -123,7 +123,7 @@ class Http:
     """
 
     user_agent: str = "freightway"
-    _clients: dict[tuple[bool, str | None, bool], httpx.AsyncClient] = field(default_factory=dict)
+    _clients: dict[tuple[bool, str | None, bool, bool], httpx.AsyncClient] = field(default_factory=dict)
     _contexts: dict[bool, ssl.SSLContext] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
@@ -210,14 +210,14 @@ class Http:
     ) -> HttpResponse:
         import httpx
 
-        way = proxy or _environment_proxy(request.url)
+        way = proxy or environment_proxy(request.url)
         url = request.url
         extensions: dict[str, Any] = {}
         headers = [("User-Agent", self.user_agent), *request.headers]
         if any(name.lower() == "user-agent" for name, _ in request.headers):
             headers = headers[1:]
         if guarded:
-            url, extensions = await _pin_address(request.url, proxied=way is not None)
+            url, extensions = await pin_address(request.url, proxied=way is not None)
             if extensions and not any(name.lower() == "host" for name, _ in headers):
                 headers.append(("Host", httpx.URL(request.url).netloc.decode()))
         try:
@@ -231,7 +231,8 @@ class Http:
             if userinfo := httpx.URL(url).userinfo:
                 built.headers.setdefault("Authorization", _basic(userinfo))
             # A pinned address has connections of its own: the pool tells hosts apart by address only.
-            client = self._client(verify, way, pooled=not extensions)
+            secure = request.url.startswith("https:")
+            client = self._client(verify, way, pooled=not extensions, secure=secure)
             answer = await client.send(built, stream=True)
             try:
                 body = await _read(answer, request, max_bytes, sink)
@@ -244,16 +245,14 @@ class Http:
             found[name.lower()] = (*found.get(name.lower(), ()), value)
         return HttpResponse(answer.status_code, found, body, request.url)
 
-    def _client(self, verify: bool, proxy: str | None, *, pooled: bool) -> httpx.AsyncClient:
+    def _client(self, verify: bool, proxy: str | None, *, pooled: bool, secure: bool) -> httpx.AsyncClient:
         import httpx
 
-        key = (verify, proxy, pooled)
+        key = (verify, proxy, pooled, secure)
         client = self._clients.get(key)
         if client is None:
-            if verify not in self._contexts:
-                self._contexts[verify] = _tls_context(verify)
             client = self._clients[key] = httpx.AsyncClient(
-                verify=self._contexts[verify],
+                verify=self._context(verify) if secure else _no_tls(),
                 proxy=proxy,
                 trust_env=False,
                 follow_redirects=False,
@@ -262,6 +261,11 @@ class Http:
                 ),
             )
         return client
+
+    def _context(self, verify: bool) -> ssl.SSLContext:
+        if verify not in self._contexts:
+            self._contexts[verify] = _tls_context(verify)
+        return self._contexts[verify]
 
 
 def _with_query(url: httpx.URL, query: str) -> httpx.URL:
@@ -320,72 +324,6 @@ def _redirected(request: _Request, response: HttpResponse) -> _Request | None:
     return _Request(method, str(after), headers, content)
 
 
-async def _pin_address(url: str, *, proxied: bool) -> tuple[str, dict[str, Any]]:
-    """Resolve the host, refuse link-local addresses and put the first good one in the URL.
-
-    The request goes to the very address that was checked, so that a second look-up cannot give another one.
-    """
-    import httpx
-
-    target = httpx.URL(url)
-    host = target.host
-    try:
-        if _is_link_local(host):
-            raise unreachable(url, "is a link-local address, which is refused", retryable=False)
-    except ValueError:
-        pass
-    else:
-        return url, {}
-    if proxied:
-        return url, {}
-    port = target.port or (443 if target.scheme == "https" else 80)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)
-    except OSError as error:
-        raise translate(url, error) from error
-    addresses = [str(entry[4][0]) for entry in found]
-    good = [address for address in addresses if not _is_link_local(address)]
-    if not good:
-        raise unreachable(url, "has only link-local addresses, which are refused", retryable=False)
-    return str(target.copy_with(host=good[0])), {"sni_hostname": host}
-
-
-def _is_link_local(host: str) -> bool:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_link_local
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this very machine's loopback (``localhost``, 127.0.0.0/8, ::1)."""
-    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _environment_proxy(url: str) -> str | None:
-    """The proxy that the environment names for this URL; never one for the loopback."""
-    from urllib.request import getproxies_environment
-
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_loopback(host) or _bypasses_proxy(parts.netloc.rpartition("@")[2]):
-        return None
-    proxies = getproxies_environment()
-    found = proxies.get(parts.scheme) or proxies.get("all")
-    return found if not found or "://" in found else f"http://{found}"
-
-
-def _bypasses_proxy(host: str) -> bool:
-    # The standard library's rule for NO_PROXY; typeshed does not list the function.
-    import urllib.request
-
-    return bool(urllib.request.proxy_bypass_environment(host))  # type: ignore[attr-defined]
-
-
 def _tls_context(verify: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not verify:
@@ -396,6 +334,11 @@ def _tls_context(verify: bool) -> ssl.SSLContext:
 
         context.load_verify_locations(certifi.where())
     return context
+
+
+def _no_tls() -> ssl.SSLContext:
+    """A context that trusts nobody: a client for plain http needs none, and reading the authorities takes time."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _limits(timeout: float) -> dict[str, float]:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from freightway.adapters.credentials import Credentials
-from freightway.adapters.http import Http, is_loopback
+from freightway.adapters.http import Http
+from freightway.adapters.http_address import is_loopback
 from freightway.errors import AdapterError
 
 _PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",\s]+))')

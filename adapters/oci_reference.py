@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from freightway.adapters.http import is_loopback
+from freightway.adapters.http_address import is_loopback
 from freightway.errors import FreightwayError
 
 DOCKER_HUB = "registry-1.docker.io"
