@@ -48,8 +48,8 @@ async def run_step(
     """
     data = services.data()
     masker = Masker(lambda: {*data.secrets(), *services.secrets()}, services.hidden)
-    now = services.clock()
-    evaluation = Evaluation(request, data, now, masker.holds_secret)
+    replayed = request.replay.evaluated_at if request.replay else None
+    evaluation = Evaluation(request, data, replayed or services.clock(), masker.holds_secret)
     outcome = await _attempt(request, services, evaluation, masker, on_begin)
     return _without_secrets(request, outcome, masker)
 
@@ -105,15 +105,13 @@ def _prepare(
         return unknown_kind(step.uses)
     on_begin()
     if request.replay is not None:
-        evaluated_at = request.replay.evaluated_at or evaluation.now
         config, recorded = evaluation.restore(request.replay.config), request.replay.config
     else:
-        evaluated_at = evaluation.now
         configured = evaluation.configure()
         if isinstance(configured, StepOutcome):
             return configured
         config, recorded = configured.config, configured.record_config
-    return _Ready(kind, integral(config), recorded, evaluated_at)
+    return _Ready(kind, integral(config), recorded, evaluation.now)
 
 
 async def _run(

@@ -171,13 +171,16 @@ class WorkspaceManager:
         removed = []
         folders = self.home / "workspaces"
         for top in sorted(folders.iterdir()) if folders.is_dir() else []:
+            if top.name.startswith("."):  # moved away by a worker that died before it had removed it
+                await asyncio.to_thread(_remove_tree, top)
+                continue
             try:
                 project, promotion = json.loads((top / "owner").read_text())
             except (OSError, ValueError):
                 continue
             if await is_owned(project, promotion):
                 continue
-            with suppress(StepErrored):
+            with suppress(StepErrored, WorkspaceLost):
                 await self._remove(top.name)
                 removed.append(top.name)
         return removed

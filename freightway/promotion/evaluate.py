@@ -163,7 +163,7 @@ class Evaluation:
         if functions is None:
             functions = config_functions(self.request, self._data)
         try:
-            return expr.render(template, {**scope, **functions}, now=self.now)
+            return expr.render(template, scope, now=self.now, functions=functions)
         except ExpressionError as error:
             raise _Unfit(str(error)) from error
 

@@ -8,9 +8,32 @@ from __future__ import annotations
 from typing import Any
 
 from freightway.expr.natures import ANY, BOOL, STRING, Nature
-from freightway.expr.values import Struct
+from freightway.expr.values import Object, Struct
 from freightway.promotion.model import StepMeta, StepRequest
 from freightway.promotion.plan import split_alias
+
+
+class NamedStatus(Object):
+    """A status in ``stepMetas``: of a type of its own, so that it never equals a plain text.
+
+    ``status('a') == 'Failed'`` is the documented way; ``string(stepMetas.a.Status)`` gives a text to compare.
+    """
+
+    __slots__ = ("text",)
+    nature = Nature("v1alpha1.PromotionStepStatus", "string")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NamedStatus) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
 
 _META = Nature(
     "v1alpha1.StepExecutionMetadata",
@@ -20,7 +43,7 @@ _META = Nature(
         "StartedAt": ANY,
         "FinishedAt": ANY,
         "ErrorCount": Nature("uint32", "uint32"),
-        "Status": STRING,
+        "Status": NamedStatus.nature,
         "Message": STRING,
         "ContinueOnError": BOOL,
     },
@@ -102,7 +125,7 @@ def _struct(meta: StepMeta) -> Struct:
         "StartedAt": meta.started_at,
         "FinishedAt": meta.finished_at,
         "ErrorCount": meta.error_count,
-        "Status": meta.status.value if meta.status else "",
+        "Status": NamedStatus(meta.status.value if meta.status else ""),
         "Message": meta.message,
         "ContinueOnError": meta.continue_on_error,
     }

@@ -224,6 +224,8 @@ async def test_folders_that_nobody_owns_are_swept(manager: WorkspaceManager) -> 
     async def is_owned(project: str, promotion: str) -> bool:
         return (project, promotion) == ("demo", "kept")
 
+    half_removed = manager.home / "workspaces" / ".gone.0123"
+    (half_removed / "work").mkdir(parents=True)
     assert await manager.sweep(is_owned) == [gone.folder]
     assert [path.name for path in (manager.home / "workspaces").iterdir()] == [kept.folder]
 
