@@ -14,22 +14,30 @@ from typing import Any
 
 from freightway import expr
 from freightway.errors import ExpressionError, InvalidResource
+from freightway.expr.program import Functions
 from freightway.expr.values import type_name
 from freightway.resources.analysis import Argument
 
 
-def evaluate_argument(text: str, environment: Mapping[str, Any], *, now: datetime | None = None) -> str:
+def evaluate_argument(
+    text: str,
+    environment: Mapping[str, Any],
+    *,
+    functions: Functions | None = None,
+    now: datetime | None = None,
+) -> str:
     """Return the value of one argument.
 
     Args:
         text: as written in the Stage.
-        environment: ``ctx``, ``vars`` and the functions that the argument sees.
+        environment: ``ctx`` and ``vars``.
+        functions: functions that the argument sees besides the builtins.
         now: what ``now()`` gives.
     Raises:
         ExpressionError: if an expression does not compile or does not evaluate.
         InvalidResource: if the outcome is not text.
     """
-    value = expr.render(text, dict(environment), now=now)
+    value = expr.render(text, environment, functions=functions, now=now)
     if not isinstance(value, str):
         raise InvalidResource(
             f"the value is not a string but {_type_name(value)}; keep it text with quote()",
@@ -38,13 +46,18 @@ def evaluate_argument(text: str, environment: Mapping[str, Any], *, now: datetim
 
 
 def stage_arguments(
-    arguments: Iterable[tuple[str, str]], environment: Mapping[str, Any], *, now: datetime | None = None
+    arguments: Iterable[tuple[str, str]],
+    environment: Mapping[str, Any],
+    *,
+    functions: Functions | None = None,
+    now: datetime | None = None,
 ) -> tuple[Argument, ...]:
     """Return the arguments of a Stage's verification, evaluated; one with an empty text counts as not given.
 
     Args:
         arguments: names and texts in the order of the Stage.
-        environment: ``ctx``, ``vars`` and the functions that the arguments see.
+        environment: ``ctx`` and ``vars``.
+        functions: functions that the arguments see besides the builtins.
         now: what ``now()`` gives.
     Raises:
         InvalidResource: if an argument does not evaluate to text; the message names it.
@@ -54,7 +67,7 @@ def stage_arguments(
         if not text:
             continue
         try:
-            value = evaluate_argument(text, environment, now=now)
+            value = evaluate_argument(text, environment, functions=functions, now=now)
         except (ExpressionError, InvalidResource) as error:
             raise InvalidResource(f"error evaluating argument {name!r}: {error}") from error
         found.append(Argument(name=name, value=value))
