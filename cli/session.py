@@ -1,0 +1,80 @@
+"""What every command that speaks to Temporal shares: options, the connection, errors and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from freightway.errors import FreightwayError, InvalidResource, NotFound, Refused
+
+if TYPE_CHECKING:
+    from freightway.client import Freightway
+
+NO_ANSWER = 3
+NOT_SUCCEEDED = 4
+
+ResultT = TypeVar("ResultT")
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+class Failure(click.ClickException):
+    """A sentence on standard error and an exit code."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence; several lines stay as they are."""
+        click.echo(f"error: {self.message}", err=True, file=file)
+
+
+def project_option(*, required: bool = True) -> Callable[[CommandT], CommandT]:
+    """The option ``-p/--project``."""
+    return click.option(
+        "-p",
+        "--project",
+        envvar="FREIGHTWAY_PROJECT",
+        required=required,
+        default=None if required else "",
+        help="Project; FREIGHTWAY_PROJECT if left out.",
+    )
+
+
+def output_option(*choices: str) -> Callable[[CommandT], CommandT]:
+    """The option ``-o/--output``."""
+    return click.option(
+        "-o", "--output", type=click.Choice(choices or ("table", "json", "yaml", "name")), default="table"
+    )
+
+
+def actor_option(command: CommandT) -> CommandT:
+    """The option ``--actor``."""
+    return click.option(
+        "--actor",
+        envvar="FREIGHTWAY_ACTOR",
+        default="",
+        help="Who asks; the user of this machine if left out.",
+    )(command)
+
+
+def run(work: Callable[[Freightway], Awaitable[ResultT]], *, actor: str = "") -> ResultT:
+    """Connect, do the work, and turn what goes wrong into a sentence and an exit code."""
+
+    async def connected() -> ResultT:
+        from freightway.client import Freightway
+        from freightway.connection import connect
+
+        return await work(Freightway(await connect(), actor=actor))
+
+    try:
+        return asyncio.run(connected())
+    except (Refused, NotFound, InvalidResource) as error:
+        raise Failure(str(error)) from error
+    except FreightwayError as error:
+        raise Failure(str(error), NO_ANSWER) from error
+    except KeyboardInterrupt as error:
+        raise click.Abort from error
