@@ -5,6 +5,7 @@ Source: Kargo pkg/health, pkg/health/checker/builtin/argocd.go.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ from freightway.resources.meta import Model
 
 State = Literal["Healthy", "NotApplicable", "Progressing", "Unknown", "Unhealthy"]
 _ORDER: tuple[State, ...] = ("Healthy", "NotApplicable", "Progressing", "Unknown", "Unhealthy")
+_SIDE_BY_SIDE = 16
 _BAD_CONDITIONS = ("ComparisonError", "InvalidSpecError")
 
 
@@ -55,12 +57,18 @@ async def _check_applications(project: str, check: HealthCheck, servers: ArgoCDS
         client = servers.client(project)
     except FreightwayError as error:
         return Health(status="Unknown", issues=(str(error),))
+    slots = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+    async def look(wanted: Mapping[str, Any]) -> tuple[Health, dict[str, Any]]:
+        async with slots:
+            return await _check_application(client, wanted, servers.namespace)
+
+    # Side by side: an Argo CD that does not answer must not cost its time limit once per Application.
+    looked = await asyncio.gather(*map(look, check.config.get("apps") or []))
     health = Health()
-    statuses: list[dict[str, Any]] = []
-    for wanted in check.config.get("apps") or []:
-        one, status = await _check_application(client, wanted, servers.namespace)
-        statuses.append(status)
+    for one, _ in looked:
         health = health.merge(one)
+    statuses = [status for _, status in looked]
     return health.model_copy(update={"output": ({"applicationStatuses": statuses},)})
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -30,6 +31,7 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEXES = (OCI_INDEX, DOCKER_LIST)
 MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
 
+PLAIN_HTTP_VARIABLE = "FREIGHTWAY_PLAIN_HTTP_REGISTRIES"
 MOST_MANIFEST_BYTES = 4 * 1024 * 1024
 MOST_PAGES = 10_000
 ANSWER_SECONDS = 30.0
@@ -64,13 +66,16 @@ class Oci:
 
     Attributes:
         rate: requests per second and registry (Kargo's default is 20); 0 for no limit.
-        most_cached: entries of each of the caches by digest and by tag.
+        most_cached: entries of the cache, which holds what is known by digest and by tag.
+        plain_http: hosts (and ports) that are spoken to over http; ``FREIGHTWAY_PLAIN_HTTP_REGISTRIES``,
+            separated by commas, if left out. The loopback needs no entry.
     """
 
     http: Http
     rate: float = 20.0
     concurrency: int = 32
     most_cached: int = 100_000
+    plain_http: frozenset[str] = field(default_factory=lambda: _plain_http(os.environ))
     auth: RegistryAuth = field(init=False)
     cache: OrderedDict[str, Any] = field(default_factory=OrderedDict, repr=False)
     _pace: Pace = field(init=False)
@@ -102,19 +107,20 @@ class Oci:
 
     async def root(self, name: RepositoryName) -> str:
         """Return the URL of a registry's root; on the loopback plain http is tried before https."""
+        if name.host in self.plain_http:
+            return f"http://{name.host}"
         if not name.is_local:
             return f"https://{name.host}"
         if name.host not in self._schemes:
-            scheme = "http"
             try:
                 answer = await self.http.request("GET", f"http://{name.host}/v2/", timeout=ANSWER_SECONDS)
-                if answer.status == 400:
-                    scheme = "https"
             except AdapterError as error:
                 if "refused" in str(error):
                     raise
-                scheme = "https"
-            self._schemes[name.host] = scheme
+                # Not remembered: it may be a registry that was just being stopped.
+                return f"https://{name.host}"
+            # A server that speaks TLS often says so to a client that does not.
+            self._schemes[name.host] = "https" if answer.status == 400 else "http"
         return f"{self._schemes[name.host]}://{name.host}"
 
     async def send(
@@ -172,7 +178,8 @@ class Oci:
             )
 
         async def ask(authorization: str | None) -> HttpResponse:
-            await self._pace.wait(host)
+            if not repository.name.is_local:
+                await self._pace.wait(host)
             headers = {"Accept": accept} if accept else {}
             if authorization:
                 headers["Authorization"] = authorization
@@ -345,6 +352,11 @@ class OciRepository:
                 # Behind a proxy some registries answer with http links; the scheme in use is kept.
                 return following.replace(there.scheme, here.scheme, 1)
         return ""
+
+
+def _plain_http(environment: Mapping[str, str]) -> frozenset[str]:
+    hosts = environment.get(PLAIN_HTTP_VARIABLE, "").split(",")
+    return frozenset(host.strip() for host in hosts if host.strip())
 
 
 def _at(reference: str) -> str:

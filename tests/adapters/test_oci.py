@@ -18,7 +18,7 @@ from freightway.adapters.oci_reference import parse_repository
 from freightway.adapters.pace import Pace
 from freightway.errors import AdapterError, FreightwayError
 from freightway.selection.images import parse_platform
-from tests.servers.http_server import HttpServer, Reply, Request
+from tests.servers.http_server import HttpServer, Reply, Request, self_signed
 from tests.servers.registry import PASSWORD, USERNAME, TokenFront, run_registry
 
 ROBOT = Credentials(USERNAME, PASSWORD, source="robot")
@@ -60,6 +60,27 @@ def test_repository_is_read_from_its_name(url, name):
 def test_text_that_names_no_repository_is_refused(url):
     with pytest.raises(FreightwayError, match="is not an image repository"):
         parse_repository(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        ("ghcr.io/a/b", "https://ghcr.io"),
+        ("registry:5000/a", "http://registry:5000"),
+        ("registry.example.com/a", "https://registry.example.com"),
+    ],
+)
+async def test_plain_http_is_spoken_only_where_it_was_asked_for(http, monkeypatch, url, root):
+    monkeypatch.setenv("FREIGHTWAY_PLAIN_HTTP_REGISTRIES", "other:80, registry:5000")
+    assert await Oci(http).root(parse_repository(url)) == root
+
+
+async def test_registry_with_tls_on_the_loopback_is_found(oci, tmp_path):
+    tls, _ = self_signed(tmp_path)
+    async with HttpServer(lambda _: Reply(json={"tags": ["a"]}), tls=tls) as server:
+        assert await oci.repository(f"{server.host}/t/app", verify=False).tags() == ["a"]
+        with pytest.raises(AdapterError, match="TLS certificate"):
+            await oci.repository(f"{server.host}/t/app").tags()
 
 
 async def test_tags_are_listed(registry, oci):
