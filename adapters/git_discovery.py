@@ -110,8 +110,11 @@ async def _pick_from_branch(
 ) -> None:
     tip = refs.branches.get(subscription.branch) if subscription.branch else refs.head
     if not tip:
-        name = subscription.branch or "the default branch"
-        raise NotFound("branch", name, f"of repository {subscription.repo_url}")
+        name = subscription.branch or "HEAD"
+        raise NotFound("branch", name, f"repository {subscription.repo_url} does not have it")
+    if not subscription.branch and not refs.default:
+        # The server's HEAD stands for no branch; the mirror holds only what branches and tags hold.
+        await mirror.ensure(git, tip)
     arguments = ["log", "-z", "--first-parent", f"--format={_LOG}"]
     if subscription.since is not None:
         arguments.append(f"--since={_rfc3339(subscription.since)}")

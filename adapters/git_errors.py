@@ -37,7 +37,7 @@ _UNREACHABLE = re.compile(
 )
 _BROKEN = re.compile(
     r"early eof|unexpected disconnect|rpc failed|hung up unexpectedly|empty reply|operation too slow|less than .* bytes"
-    r"|transfer closed|returned error: (?:429|5\d\d)|curl \d+|expected flush|invalid index-pack output|the remote end",
+    r"|transfer closed|returned error: (?:429|5\d\d)|curl \d+|expected flush|invalid index-pack output|the remote end|handshake|ssl_connect|tls connect error",
     re.IGNORECASE,
 )
 _PROTOCOL = re.compile(r"transport '([^']*)' not allowed", re.IGNORECASE)

@@ -145,6 +145,15 @@ async def test_since_leaves_out_older_commits(server: GitServer, host: GitHost) 
     assert ids(await discover(server, host, since="2024-01-01T00:00:00Z")) == [newer]
 
 
+async def test_head_that_stands_for_no_branch_is_followed(server: GitServer, host: GitHost) -> None:
+    bare = server.root / "app.git"
+    first = server.head("app.git")
+    lost = server.commit("app.git", {"a/1": "2"})
+    run_git(bare, "update-ref", "refs/heads/main", first)
+    run_git(bare, "update-ref", "--no-deref", "HEAD", lost)
+    assert ids(await discover(server, host)) == [lost, first]
+
+
 async def test_branch_that_does_not_exist_is_told(server: GitServer, host: GitHost) -> None:
     with pytest.raises(NotFound, match="branch 'nowhere' not found"):
         await discover(server, host, branch="nowhere")
