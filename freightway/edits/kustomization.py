@@ -14,6 +14,7 @@ import yaml
 
 from freightway.edits.errors import EditError
 from freightway.edits.images import Image, merge_images, without_keep
+from freightway.edits.yaml_events import BYTE_ORDER_MARK
 from freightway.edits.yaml_nodes import (
     NULL_TAG,
     STRING_TAG,
@@ -99,18 +100,21 @@ def set_images(text: str, images: Mapping[str, Image]) -> SetImagesResult:
     Source: Kargo pkg/promotion/runner/builtin/kustomize_image_setter.go and pkg/yaml/update.go at 1c764767a;
         differs: Kargo writes the whole file anew and drops the documents after the first.
     """
+    if text.startswith(BYTE_ORDER_MARK):
+        result = set_images(text[1:], images)
+        return SetImagesResult(BYTE_ORDER_MARK + result.text, result.images)
     root = compose_first(text)
     if not isinstance(root, yaml.MappingNode):
         raise EditError("the kustomization file holds no mapping")
     found = field_of(root, "images")
     entries = _entries(text, found[1]) if found else []
     merged = merge_images([entry.image for entry in entries], images)
-    result = {name: without_keep(image) for name, image in merged.items()}
+    written = {name: without_keep(image) for name, image in merged.items()}
     by_name: dict[str, _Entry] = {}
     for entry in entries:
         by_name.setdefault(entry.image.name, entry)
-    updated = _write(text, root, found, list(result.values()), by_name)
-    _check(root, updated, list(result.values()))
+    updated = _write(text, root, found, list(written.values()), by_name)
+    _check(root, updated, list(written.values()))
     return SetImagesResult(updated, merged)
 
 

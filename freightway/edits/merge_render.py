@@ -10,7 +10,7 @@ from freightway.edits.merge_tree import Member, Node
 from freightway.edits.yaml_nodes import NULL_TAG, STRING_TAG
 from freightway.edits.yaml_scalars import render_string
 
-BLOCK_HEADER = re.compile(r"([|>])[0-9]*([+-]?)[0-9]*([+-]?)[ \t]*(#.*)?")
+BLOCK_HEADER = re.compile(r"([|>])[0-9+-]*[ \t]*(#.*)?")
 PROPERTIES = re.compile(r"(?:&[^\s,\[\]{}]+\s+)+")
 STANDARD = "tag:yaml.org,2002:"
 
@@ -140,7 +140,7 @@ def _literal(start: str, value: Node, column: int) -> list[str]:
     text = PROPERTIES.sub("", value.text, count=1) if value.text.startswith("&") else value.text
     header, *body = text.split("\n")
     match = BLOCK_HEADER.match(header)
-    indicator, first, second, comment = match.groups() if match else ("|", "", "", None)
+    indicator, comment = match.groups() if match else ("|", None)
     if indicator == ">" or not body:
         return [f"{start} {_fresh(value)}"]
     lines = value.value.split("\n")

@@ -142,7 +142,13 @@ class _Reader:
             return Node("scalar", tag, node.value, text, style=node.style or "")
         kind = "map" if isinstance(node, yaml.MappingNode) else "list"
         offset = max(_column(node) - column, 0)
-        tree = Node(kind, tag, text=text, flow=bool(node.flow_style) or not node.value, offset=offset)
+        tree = Node(
+            kind,
+            tag,
+            text=text,
+            flow=bool(getattr(node, "flow_style", False)) or not node.value,
+            offset=offset,
+        )
         previous = -1
         for entry in node.value:
             key, value = entry if isinstance(entry, tuple) else (None, entry)
@@ -150,15 +156,13 @@ class _Reader:
             member = Member(self.read(key, 0) if key is not None else None, self.read(value, _column(node)))
             member.born = member.value
             if not tree.flow:
-                self._comments(member, key, value, previous, _start(node))
+                self._comments(member, key, value, previous)
                 previous = max(content_end(self.text, value), content_end(self.text, first))
             tree.members.append(member)
         tree.born = list(tree.members)
         return tree
 
-    def _comments(
-        self, member: Member, key: yaml.Node | None, value: yaml.Node, previous: int, start: int
-    ) -> None:
+    def _comments(self, member: Member, key: yaml.Node | None, value: yaml.Node, previous: int) -> None:
         """Find the comment lines before an entry and the comment on its line."""
         text = self.text
         begin = _start(key) if key is not None else _start(value)

@@ -8,6 +8,7 @@ import yaml
 
 from freightway.edits.errors import EditError
 
+BYTE_ORDER_MARK = "\ufeff"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Signature = tuple[object, ...]
 
@@ -25,10 +26,14 @@ def first_document(text: str) -> Iterator[yaml.Event]:
     anchors: set[str] = set()
     try:
         for event in yaml.parse(text, Loader=LOADER):
-            if isinstance(event, yaml.NodeEvent):
+            if type(event) is yaml.ScalarEvent:  # by far the most
+                if event.anchor:
+                    anchors.add(event.anchor)
+                yield event
+            elif isinstance(event, yaml.NodeEvent):
                 if isinstance(event, yaml.AliasEvent):
                     if event.anchor not in anchors:
-                        line = event.start_mark.line + 1
+                        line = line_of(event)
                         raise EditError(
                             f"line {line}: the anchor {event.anchor!r} does not exist before its use"
                         )
@@ -39,15 +44,28 @@ def first_document(text: str) -> Iterator[yaml.Event]:
                 yield event
             elif isinstance(event, yaml.DocumentStartEvent):
                 if event.version and tuple(event.version) != (1, 1):
-                    raise EditError(
-                        f"line {event.start_mark.line + 1}: only the directive %YAML 1.1 is understood"
-                    )
+                    raise EditError(f"line {line_of(event)}: only the directive %YAML 1.1 is understood")
             elif isinstance(event, yaml.DocumentEndEvent):
                 return
     except yaml.YAMLError as error:
         raise EditError(explain(error)) from error
     except UnicodeEncodeError as error:
         raise EditError("the text holds half of a surrogate pair and cannot be YAML") from error
+
+
+def start_of(event: yaml.Event) -> int:
+    """Return the position of the first character of an event."""
+    return event.start_mark.index if event.start_mark else 0
+
+
+def end_of(event: yaml.Event) -> int:
+    """Return the position after the last character of an event."""
+    return event.end_mark.index if event.end_mark else 0
+
+
+def line_of(event: yaml.Event) -> int:
+    """Return the number of the line that an event starts in, from 1."""
+    return event.start_mark.line + 1 if event.start_mark else 0
 
 
 def explain(error: yaml.YAMLError) -> str:

@@ -9,7 +9,7 @@ import yaml
 
 from freightway.edits.errors import EditError
 from freightway.edits.keys import index_of, shown
-from freightway.edits.yaml_events import first_document
+from freightway.edits.yaml_events import end_of, first_document, line_of, start_of
 
 NAMES_SHOWN = 8
 Parts = tuple[str, ...]
@@ -108,7 +108,7 @@ class _Finder:
             return [k for k in parent.wanted if index_of(self.keys[k][parent.depth]) == parent.children]
         if not parent.expects_key:
             return parent.matched
-        parent.key_end = event.end_mark.index
+        parent.key_end = end_of(event)
         parent.matched = []
         if parent.wanted and isinstance(event, yaml.ScalarEvent):
             parent.names.append(event.value)
@@ -126,16 +126,14 @@ class _Finder:
         depth = parent.depth + 1 if parent else 0
         if len(self.keys[key]) == depth:
             kind = "a mapping" if isinstance(event, yaml.MappingStartEvent) else "a list"
-            self.problems[key] = (
-                f"line {event.start_mark.line + 1} holds {kind}; only single values can be updated"
-            )
+            self.problems[key] = f"line {line_of(event)} holds {kind}; only single values can be updated"
 
     def _reach(self, key: int, parent: _Open | None, event: yaml.Event, number: int) -> None:
         parts = self.keys[key]
         depth = parent.depth + 1 if parent else 0
-        line = event.start_mark.line + 1
+        line = line_of(event)
         if not isinstance(event, yaml.ScalarEvent):
-            name = f"an alias of {event.anchor!r}"
+            name = f"an alias of {event.anchor!r}" if isinstance(event, yaml.AliasEvent) else "no value"
             self.problems[key] = f"line {line} holds {name}; update the place of its anchor instead"
         elif len(parts) > depth:
             where = shown(parts[:depth]) if depth else "the document"
@@ -144,8 +142,8 @@ class _Finder:
             )
         else:
             self.places[key] = Place(
-                start=event.start_mark.index,
-                end=event.end_mark.index,
+                start=start_of(event),
+                end=end_of(event),
                 event=number,
                 flow=parent is not None and parent.flow,
                 after_key=parent.key_end if parent is not None and parent.is_mapping else -1,

@@ -8,6 +8,7 @@ from freightway.edits.errors import EditError
 from freightway.edits.merge_render import as_plain_text, render_tree
 from freightway.edits.merge_tree import Node, read_tree
 from freightway.edits.merge_walk import merge
+from freightway.edits.yaml_events import BYTE_ORDER_MARK
 
 
 def merge_yaml(texts: Sequence[tuple[str, str]]) -> str:
@@ -26,7 +27,7 @@ def merge_yaml(texts: Sequence[tuple[str, str]]) -> str:
     merged: Node | None = None
     for name, text in texts:
         try:
-            tree = read_tree(text)
+            tree = read_tree(text.removeprefix(BYTE_ORDER_MARK))
             if tree is not None:
                 merged = tree if merged is None else merge(merged, tree)
         except EditError as error:

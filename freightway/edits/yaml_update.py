@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from freightway.edits.errors import EditError
 from freightway.edits.keys import split_key
-from freightway.edits.yaml_events import Signature, signatures
+from freightway.edits.yaml_events import BYTE_ORDER_MARK, Signature, signatures
 from freightway.edits.yaml_find import Place, find_scalars
 from freightway.edits.yaml_scalars import render_value
 
@@ -34,6 +34,8 @@ def update_yaml(text: str, updates: Sequence[tuple[str, object]]) -> str:
         EditError: if the text is not valid YAML, a key leads to no scalar, or a value cannot be written.
     Source: Kargo pkg/yaml/yaml.go at 1c764767a; differs: docs/differences-from-kargo.md, File edits.
     """
+    if text.startswith(BYTE_ORDER_MARK):
+        return BYTE_ORDER_MARK + update_yaml(text[1:], updates)
     places = find_scalars(text, [split_key(key) for key, _ in updates])
     changes: dict[int, tuple[Place, object]] = {}
     for place, (_, value) in zip(places, updates, strict=True):
