@@ -1,0 +1,54 @@
+"""freightway worker: serve Freightway's task queues until told to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from freightway.cli.session import NO_ANSWER, Failure
+from freightway.errors import FreightwayError
+
+
+@click.command("worker")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Freightway's folder on this host; FREIGHTWAY_HOME or ~/.freightway if left out.",
+)
+@click.option("--shard", "shards", multiple=True, envvar="FREIGHTWAY_SHARDS", help="Serve this shard too.")
+@click.option("--shards-only", is_flag=True, help="Serve nothing but the shards and this host.")
+@click.option("--build-id", envvar="FREIGHTWAY_BUILD_ID", default="", help="Turn worker versioning on.")
+@click.option(
+    "--activities", default=50, type=click.IntRange(1, 1000), help="Most activities at once a queue."
+)
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def worker_command(
+    home: Path | None,
+    shards: tuple[str, ...],
+    shards_only: bool,
+    build_id: str,
+    activities: int,
+    log_level: str,
+) -> None:
+    """Run a worker until SIGTERM or Ctrl-C; steps that run may end, longer ones are handed over."""
+    import asyncio
+    import logging
+
+    from freightway import worker
+
+    if shards_only and not shards:
+        raise click.UsageError("--shards-only needs --shard")
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = worker.WorkerSettings(
+        home=home.resolve() if home else worker.default_home(),
+        shards=shards,
+        workflows=not shards_only,
+        activities_at_once=activities,
+        build_id=build_id,
+    )
+    try:
+        asyncio.run(worker.serve(settings))
+    except FreightwayError as error:
+        raise Failure(str(error), NO_ANSWER) from error
