@@ -12,9 +12,22 @@ from freightway.errors import ExpressionError
 from freightway.expr.limits import DEFAULT_LIMITS, Limits
 from freightway.expr.program import Functions, Program, as_functions, compile_program, signatures_of
 from freightway.expr.run import Now
+from freightway.expr.template import has_expression, render, render_config, render_json, to_plain
 from freightway.expr.values import Function
 
-__all__ = ["ExpressionError", "Function", "Limits", "Program", "compile", "evaluate"]
+__all__ = [
+    "ExpressionError",
+    "Function",
+    "Limits",
+    "Program",
+    "compile",
+    "evaluate",
+    "has_expression",
+    "render",
+    "render_config",
+    "render_json",
+    "to_plain",
+]
 
 
 def compile(  # noqa: A001 - the name that expr-lang has for it

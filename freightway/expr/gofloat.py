@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 import re
 
-_DECIMAL = re.compile(r"[+-]?([0-9_]+(\.[0-9_]*)?|\.[0-9_]+)([eE][+-]?[0-9_]+)?")
-_HEX = re.compile(r"([+-]?)0[xX]([0-9a-fA-F_]*)(?:\.([0-9a-fA-F_]*))?[pP]([+-]?[0-9_]+)")
+# An underscore may stand between two digits.
+_DIGITS = "[0-9](?:_?[0-9])*"
+_HEX_DIGITS = "[0-9a-fA-F](?:_?[0-9a-fA-F])*"
+_DECIMAL = re.compile(rf"[+-]?({_DIGITS}(\.({_DIGITS})?)?|\.{_DIGITS})([eE][+-]?{_DIGITS})?")
+_HEX = re.compile(rf"[+-]?0[xX]_?({_HEX_DIGITS}(\.({_HEX_DIGITS})?)?|\.{_HEX_DIGITS})[pP][+-]?{_DIGITS}")
 _SPECIAL = re.compile(r"([+-]?)(inf|infinity|nan)", re.IGNORECASE)
 
 
@@ -28,22 +31,14 @@ def parse_float(text: str) -> float:
                 raise ValueError(text)
             return math.nan
         return -math.inf if special[1] == "-" else math.inf
-    if "x" in text or "X" in text:
-        return _parse_hex(text)
-    # Underscores are only allowed where a prefix says the base, so never in a decimal.
-    if "_" in text or not _DECIMAL.fullmatch(text):
+    is_hex = "x" in text or "X" in text
+    if not (_HEX if is_hex else _DECIMAL).fullmatch(text):
         raise ValueError(text)
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(text)
-    return value
-
-
-def _parse_hex(text: str) -> float:
-    match = _HEX.fullmatch(text)
-    if not match or not (match[2] or match[3]) or "_" in text:
-        raise ValueError(text)
-    value = float.fromhex(text)
+    digits = text.replace("_", "")
+    try:
+        value = float.fromhex(digits) if is_hex else float(digits)
+    except OverflowError:
+        raise ValueError(text) from None
     if math.isinf(value):
         raise ValueError(text)
     return value

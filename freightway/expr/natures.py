@@ -181,7 +181,7 @@ def list_of(element: Nature) -> Nature:
 
 def pointer_to(element: Nature, methods: Mapping[str, Signature] | None = None) -> Nature:
     """Return the type of a pointer."""
-    return Nature(f"*{element.name}", "ptr", element=element, methods=methods or {})
+    return Nature(f"*{element.name}", "ptr", element=element, methods={} if methods is None else methods)
 
 
 def function_of(*signatures: Signature) -> Nature:
