@@ -6,7 +6,6 @@ Source: Kargo ``pkg/promotion/local_executor.go`` (messages) and ``local_orchest
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -182,17 +181,6 @@ def plain_output(value: StepOutput | Mapping[str, Any] | None) -> dict[str, Any]
     except (PydanticSerializationError, ValueError) as error:
         raise StepErrored(f"the output is not plain JSON: {error}", terminal=True) from error
     return {str(key): item for key, item in plain.items()}
-
-
-def integral(value: Any) -> Any:
-    """Return plain JSON with integral numbers as int, as a trip through JSON text leaves them."""
-    if isinstance(value, dict):
-        return {key: integral(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [integral(item) for item in value]
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 1e21:
-        return int(value)
-    return value
 
 
 def _reconciled(alias: str, result: RunnerResult) -> StepOutcome:

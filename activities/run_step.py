@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from freightway.activities.masking import Masker
 from freightway.activities.outcomes import (
-    integral,
     invalid_config,
     outcome_of,
     outcome_of_error,
@@ -111,7 +110,7 @@ def _prepare(
         if isinstance(configured, StepOutcome):
             return configured
         config, recorded = configured.config, configured.record_config
-    return _Ready(kind, integral(config), recorded, evaluation.now)
+    return _Ready(kind, config, recorded, evaluation.now)
 
 
 async def _run(

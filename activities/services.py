@@ -26,7 +26,7 @@ from freightway.adapters.data import FolderData
 from freightway.adapters.http import Http
 from freightway.adapters.processes import ProcessRunner
 from freightway.errors import StepErrored
-from freightway.promotion.evaluate import Secrets
+from freightway.promotion.functions import Secrets
 from freightway.promotion.model import MINIMUM_POLL, StepRequest
 
 

@@ -9,16 +9,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from freightway import expr
 from freightway.errors import ExpressionError
 from freightway.expr.values import type_name
-from freightway.promotion.functions import config_functions, variable_functions
+from freightway.promotion.functions import Secrets, config_functions, variable_functions
 from freightway.promotion.model import StepOutcome, StepRequest, StepStatus
 from freightway.promotion.phase import has_failed
 from freightway.promotion.scope import promotion_scope, step_scope
 from freightway.resources.meta import Variable
+
+__all__ = ["LITERAL", "TEMPLATE", "Configured", "Evaluation", "Secrets"]
 
 TEMPLATE = "$template"
 """Key of a recorded leaf that is evaluated anew, because it holds a secret."""
@@ -29,30 +31,6 @@ LITERAL = "$literal"
 _SECRET_CALL = re.compile(r"\b(?:secret|sharedSecret)\s*\(")
 _VARS = re.compile(r"\bvars\b")
 _DELIMITER = re.compile(r"\$\{\{|\$\{%")
-
-
-class Secrets(Protocol):
-    """Secrets and ConfigMaps as expressions read them; a name that does not exist gives an empty map."""
-
-    def secret(self, project: str, name: str) -> dict[str, str]:
-        """Return the values of a Secret of the project."""
-        ...
-
-    def shared_secret(self, name: str) -> dict[str, str]:
-        """Return the values of a shared Secret."""
-        ...
-
-    def config_map(self, project: str, name: str) -> dict[str, str]:
-        """Return the values of a ConfigMap of the project."""
-        ...
-
-    def shared_config_map(self, name: str) -> dict[str, str]:
-        """Return the values of a shared ConfigMap."""
-        ...
-
-    def secrets(self) -> Iterable[str]:
-        """Return every Secret value handed out so far."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +90,7 @@ class Evaluation:
         if not raw:
             return Configured({}, {})
         try:
-            config = self._render(raw, self._environment())
+            config = self._plain(self._render(raw, self._environment()))
         except _Unfit as unfit:
             return StepOutcome(
                 status=StepStatus.ERRORED,
@@ -130,7 +108,8 @@ class Evaluation:
             ExpressionError: if one of them does not evaluate any more.
         """
         try:
-            return {key: self._restored(item) for key, item in recorded.items()}
+            restored = {key: self._restored(item) for key, item in recorded.items()}
+            return self._plain(restored)
         except _Unfit as unfit:
             raise ExpressionError(str(unfit)) from unfit
 
@@ -166,6 +145,16 @@ class Evaluation:
             return expr.render(template, scope, now=self.now, functions=functions)
         except ExpressionError as error:
             raise _Unfit(str(error)) from error
+
+    @staticmethod
+    def _plain(config: Any) -> dict[str, Any]:
+        """The configuration as JSON has it, whole numbers as integers."""
+        try:
+            plain = expr.to_plain(config)
+        except ExpressionError as error:
+            raise _Unfit(error.message) from error
+        assert isinstance(plain, dict)
+        return plain
 
     def _is_tainted(self, raw: str) -> bool:
         """Whether a text may give something made of a secret, so that only the text may be kept."""

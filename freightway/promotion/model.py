@@ -234,6 +234,7 @@ class StepRequest(Model):
     Attributes:
         outputs: alias -> output of every step that ran before (task outputs under the task's alias included).
         metas: what is recorded of the steps so far, this one included.
+        freight_status: Freight name -> its status in Kargo's JSON form without metadata.
         begun: the step has started before (its ``if`` was decided and is not asked again).
         poll: number of completed polls and counted attempts of this step, 0 for the first.
         replay: set when the step is repeated to rebuild a lost workspace.
@@ -260,6 +261,7 @@ class StepRequest(Model):
     metas: tuple[StepMeta, ...] = ()
     stage_metadata: dict[str, Any] = Field(default_factory=dict)
     freight_metadata: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    freight_status: dict[str, dict[str, Any]] = Field(default_factory=dict)
     begun: bool = False
     poll: int = 0
     last_wait: str = ""

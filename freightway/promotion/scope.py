@@ -88,17 +88,6 @@ def step_scope(request: StepRequest) -> dict[str, Any]:
     return scope
 
 
-def short_statuses(request: StepRequest) -> dict[str, str]:
-    """Return the status of each step that ``status()`` can name: those of the same task, by short alias."""
-    own_task, _ = split_alias(request.step.alias)
-    statuses = {}
-    for meta in request.metas:
-        task, short = split_alias(meta.alias)
-        if task == own_task:
-            statuses[short] = meta.status.value if meta.status else ""
-    return statuses
-
-
 def floats(value: Any) -> Any:
     """Return plain JSON with every number as a float: what expressions see of values that were stored."""
     if isinstance(value, dict):

@@ -9,11 +9,9 @@ from freightway.promotion.model import (
     FreightReference,
     Origin,
     PlannedStep,
-    StepMeta,
     StepRequest,
-    StepStatus,
 )
-from freightway.promotion.scope import floats, promotion_scope, short_statuses, step_scope
+from freightway.promotion.scope import floats, promotion_scope, step_scope
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -30,10 +28,6 @@ def request(alias: str, **fields: Any) -> StepRequest:
     )
 
 
-def metas(*aliases: str) -> tuple[StepMeta, ...]:
-    return tuple(StepMeta(alias=alias, status=StepStatus.FAILED) for alias in aliases)
-
-
 def test_the_variables_of_a_promotion_do_not_see_outputs() -> None:
     scope = promotion_scope(request("a", outputs={"b": {"n": 1}}))
     assert set(scope) == {"ctx", "vars"}
@@ -47,14 +41,6 @@ def test_a_step_sees_all_outputs_and_only_a_task_has_outputs_of_its_own() -> Non
     assert inside["outputs"] == outputs
     assert inside["task"] == {"outputs": {"one": {"b": 2}}}
     assert "task" not in step_scope(request("plain", outputs=outputs))
-
-
-def test_statuses_are_those_of_the_same_task() -> None:
-    known = metas("one", "tk::one", "other::one", "a::b::c")
-    assert short_statuses(request("tk::two", metas=known)) == {"one": "Failed"}
-    assert short_statuses(request("plain", metas=known)) == {"one": "Failed", "a::b::c": "Failed"}
-    fresh = (StepMeta(alias="plain"),)
-    assert short_statuses(request("plain", metas=fresh)) == {"plain": ""}
 
 
 def test_numbers_of_outputs_are_floats_and_truth_values_are_not_numbers() -> None:
