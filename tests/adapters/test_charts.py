@@ -2,7 +2,7 @@
 
 import pytest
 
-from freightway.adapters.charts import Charts
+from freightway.adapters.charts import Charts, read_versions
 from freightway.adapters.credentials import Credentials
 from freightway.adapters.http import Http
 from freightway.adapters.oci import Oci
@@ -38,6 +38,49 @@ async def test_versions_are_read_as_written(charts):
     assert server.paths() == ["GET /charts/index.yaml"]
 
 
+STANDARD = b"""apiVersion: v1
+entries:
+  app-extra:
+  - version: 7.0.0
+  app:
+  - apiVersion: v2
+    description: |
+      entries:
+        app:
+        - version: 6.6.6
+    version: 1.1.0
+    # a comment
+  # another comment
+  - urls:
+    - x
+    version: "1.0.0"
+  zoo:
+    - version: 9.0.0
+generated: "2024-01-01T00:00:00Z"
+"""
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        STANDARD,
+        STANDARD.replace(b"\n", b"\r\n"),
+        STANDARD.replace(b"  app:\n  -", b"  'app':\n  -"),
+        STANDARD.replace(b"version: 1.1.0", b"version: *v").replace(b"version: 7.0.0", b"version: &v 1.1.0"),
+        b'{"entries": {"app": [{"version": "1.1.0"}, {"version": "1.0.0"}], "zoo": []}}',
+        b"entries: {app: [{version: 1.1.0}, {version: 1.0.0}]}",
+    ],
+)
+def test_one_chart_is_found_however_the_index_is_laid_out(index):
+    assert read_versions(index, "app") == ["1.1.0", "1.0.0"]
+    assert read_versions(index, "none") is None
+
+
+@pytest.mark.parametrize(("name", "versions"), [("app-extra", ["7.0.0"]), ("zoo", ["9.0.0"])])
+def test_neighbours_are_told_apart(name, versions):
+    assert read_versions(STANDARD, name) == versions
+
+
 async def test_unchanged_index_is_not_sent_again(charts):
     def handler(request: Request) -> Reply:
         known = request.headers.get("if-none-match") == '"1"'
@@ -49,7 +92,7 @@ async def test_unchanged_index_is_not_sent_again(charts):
         assert await charts.versions(server.url, "app") == first
         other = Credentials("u", "p")
         await charts.versions(server.url, "app", other)
-    assert ["if-none-match" in request.headers for request in server.requests] == [False, True, True, False]
+    assert ["if-none-match" in request.headers for request in server.requests] == [False, False, True, False]
 
 
 async def test_password_is_sent_and_its_refusal_told(charts):
