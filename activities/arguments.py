@@ -7,7 +7,7 @@ from typing import Any
 from freightway import contracts, expr
 from freightway.errors import ExpressionError, FreightwayError
 from freightway.expr.functions import verification_functions
-from freightway.promotion.evaluate import Secrets
+from freightway.promotion.functions import RequestData, Secrets
 from freightway.verification.kargo_args import stage_arguments
 
 
@@ -19,26 +19,20 @@ def evaluate_arguments(request: contracts.ArgumentsRequest, data: Secrets) -> co
 
     Source: Kargo pkg/rollouts (AnalysisRun builder); differs: a Secret's value is refused here.
     """
-    environment: dict[str, Any] = {
-        "ctx": {"project": request.project, "stage": request.stage},
-        "vars": {},
-        **verification_functions(
-            project=request.project,
-            freight=list(request.collection),
-            requested=list(request.requested),
-            warehouses=request.warehouses,
-            data=data,
-            stage=request.stage,
-            stage_metadata=request.stage_metadata,
-            freight_metadata=request.freight_metadata,
-        ),
-    }
+    environment: dict[str, Any] = {"ctx": {"project": request.project, "stage": request.stage}, "vars": {}}
+    functions = verification_functions(
+        project=request.project,
+        freight=list(request.collection),
+        freight_requests=list(request.requested),
+        warehouses=request.warehouses,
+        data=RequestData(request, data),
+    )
     try:
         for variable in request.vars:
-            value = expr.render(variable["value"], environment)
+            value = expr.render(variable["value"], environment, functions=functions)
             environment["vars"] = {**environment["vars"], variable["name"]: value}
         given = [(item["name"], item["value"]) for item in request.args]
-        evaluated = stage_arguments(given, environment)
+        evaluated = stage_arguments(given, environment, functions=functions)
     except ExpressionError as error:
         return contracts.ArgumentsAnswer(error=f"error evaluating the Stage's variables: {error}")
     except FreightwayError as error:

@@ -187,6 +187,7 @@ class ArgumentsRequest(Model):
     warehouses: dict[str, dict[str, Any]] = Field(default_factory=dict)
     stage_metadata: dict[str, Any] = Field(default_factory=dict)
     freight_metadata: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    freight_status: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class ArgumentsAnswer(Model):

@@ -7,9 +7,11 @@ a host, and the messages abort, repair, answer and refresh.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
@@ -282,15 +284,15 @@ class Promotion:
             raise refused("say why it is rejected: reason")
 
     @workflow.update(dynamic=True)
-    def any_update(self, name: str, args: Any) -> None:
+    def any_update(self, name: str, args: Sequence[RawValue]) -> None:
         """Never runs: its validator refuses every update without a name of its own."""
 
     @any_update.validator
-    def _refuse_unknown(self, name: str, args: Any) -> None:
+    def _refuse_unknown(self, name: str, args: Sequence[RawValue]) -> None:
         raise refused(f"Promotion has no update {name!r}; it has abort, answer, refresh and repair")
 
     @workflow.signal(dynamic=True)
-    def any_signal(self, name: str, args: Any) -> None:
+    def any_signal(self, name: str, args: Sequence[RawValue]) -> None:
         """Drop a signal of an unknown name."""
         workflow.logger.warning("dropped the unknown signal %s", name)
 

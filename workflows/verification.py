@@ -7,11 +7,13 @@ are assessed; the pauses between are durable timers; the answer to a ``signal`` 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -125,7 +127,7 @@ class Verification:
             tasks, _ = schedule.due(run, workflow.now())
             results = await asyncio.gather(*(self._take(run, task) for task in tasks))
             for task, result in zip(tasks, results, strict=True):
-                self._run = lifecycle.record(self._now(), task.metric, result, workflow.now())
+                self._run = lifecycle.record(self._now(), task, result, workflow.now())
             self._run = assess.assess(self._now(), workflow.now())
             self._publish()
             await self._tell_questions()
@@ -240,15 +242,15 @@ class Verification:
         self._aborted_by = (request.actor if request else "") or "a person"
 
     @workflow.update(dynamic=True)
-    def any_update(self, name: str, args: Any) -> None:
+    def any_update(self, name: str, args: Sequence[RawValue]) -> None:
         """Never runs: its validator refuses every update without a name of its own."""
 
     @any_update.validator
-    def _refuse_unknown(self, name: str, args: Any) -> None:
+    def _refuse_unknown(self, name: str, args: Sequence[RawValue]) -> None:
         raise refused(f"Verification has no update {name!r}; it has abort and answer")
 
     @workflow.signal(dynamic=True)
-    def any_signal(self, name: str, args: Any) -> None:
+    def any_signal(self, name: str, args: Sequence[RawValue]) -> None:
         """Drop a signal of an unknown name."""
         workflow.logger.warning("dropped the unknown signal %s", name)
 
