@@ -33,7 +33,11 @@ from freightway.resources.meta import Variable
 
 START = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 ENGINE_TEXT = re.compile(
-    r"(?P<prefix>.*?(?:should be skipped|step config|variable \"\w+\"): )[^\"]*\(\d+:\d+\)\n", re.S
+    r"(?P<prefix>(?:error checking if step \".*?\" should be skipped: "
+    r"|failed to build step context: failed to get step config: )"
+    r"(?:error pre-processing promotion variable \"\w+\": )?)"
+    r"(?!expression must evaluate to a boolean)",
+    re.S,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,19 @@ async def serve(address: str, queue: str, home: str) -> None:
         await asyncio.Event().wait()
 
 
+def set_gate(home: Path, value: str) -> None:
+    """Write the ConfigMap that the step's ``if`` reads."""
+    folder = home / "secrets" / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "gate"},
+        "data": {"open": value},
+    }
+    (folder / "gate.yaml").write_text(json.dumps(manifest))
+
+
 async def appears(path: Path) -> str:
     for _ in range(600):
         if path.exists() and path.read_text().strip():
@@ -103,6 +117,7 @@ async def test_the_step_goes_on_where_the_killed_worker_left_it(temporal: Client
         step=PlannedStep(
             alias="a",
             uses="script",
+            if_="${{ configMap('gate').open == 'yes' }}",
             config={
                 "slow": "echo $$ > child; while :; do echo slow >> log; sleep 0.02; done",
                 "quick": "tail -n1 log; echo quick >> log; sleep 0.3; tail -n1 log",
@@ -110,6 +125,7 @@ async def test_the_step_goes_on_where_the_killed_worker_left_it(temporal: Client
             facts=KindFacts(needs_files=True),
         ),
     )
+    set_gate(home, "yes")
     first = subprocess.Popen(
         [sys.executable, __file__, temporal.service_client.config.target_host, queue, str(home)]
     )
@@ -121,6 +137,7 @@ async def test_the_step_goes_on_where_the_killed_worker_left_it(temporal: Client
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
         assert Process.of(child).is_alive
+        set_gate(home, "no")  # the step has begun: its `if` must not be asked again
         second = subprocess.Popen(
             [sys.executable, __file__, temporal.service_client.config.target_host, queue, str(home)]
         )
