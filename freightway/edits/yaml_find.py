@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ import yaml
 
 from freightway.edits.errors import EditError
 from freightway.edits.keys import index_of, shown
-from freightway.edits.yaml_events import end_of, first_document, line_of, start_of
+from freightway.edits.yaml_events import end_of, first_document, line_of, signature, start_of
 
 NAMES_SHOWN = 8
 Parts = tuple[str, ...]
@@ -56,8 +57,8 @@ class _Open:
         return self.is_mapping and self.children % 2 == 0
 
 
-def find_scalars(text: str, keys: Sequence[Parts]) -> list[Place]:
-    """Return the place of the scalar that each key addresses in the first document.
+def find_scalars(text: str, keys: Sequence[Parts]) -> tuple[list[Place], array[int]]:
+    """Return the place of the scalar that each key addresses in the first document, and a hash of each event.
 
     A name that a mapping holds twice means the first, as in Kargo. Aliases and merge keys are not followed.
 
@@ -75,10 +76,13 @@ class _Finder:
         self.places: dict[int, Place] = {}
         self.problems: dict[int, str] = {}
         self.stack: list[_Open] = []
+        self.hashes = array("q")
 
-    def run(self, text: str) -> list[Place]:
+    def run(self, text: str) -> tuple[list[Place], array[int]]:
         stack = self.stack
+        remember = self.hashes.append
         for number, event in enumerate(first_document(text)):
+            remember(hash(signature(event)))
             if isinstance(event, yaml.CollectionEndEvent):
                 self._close(stack.pop())
                 continue
@@ -96,7 +100,7 @@ class _Finder:
         for key, parts in enumerate(self.keys):
             if key not in self.places:
                 raise EditError(f"key {shown(parts)!r}: {self.problems.get(key, 'the document is empty')}")
-        return [self.places[key] for key in range(len(self.keys))]
+        return [self.places[key] for key in range(len(self.keys))], self.hashes
 
     def _wanted_here(self, parent: _Open | None, event: yaml.Event) -> list[int]:
         """The keys that lead to or through the node of this event."""

@@ -8,6 +8,7 @@ something else anywhere.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
 
 from freightway.edits.errors import EditError
@@ -36,7 +37,7 @@ def update_yaml(text: str, updates: Sequence[tuple[str, object]]) -> str:
     """
     if text.startswith(BYTE_ORDER_MARK):
         return BYTE_ORDER_MARK + update_yaml(text[1:], updates)
-    places = find_scalars(text, [split_key(key) for key, _ in updates])
+    places, hashes = find_scalars(text, [split_key(key) for key, _ in updates])
     changes: dict[int, tuple[Place, object]] = {}
     for place, (_, value) in zip(places, updates, strict=True):
         changes[place.event] = (place, value)
@@ -52,7 +53,7 @@ def update_yaml(text: str, updates: Sequence[tuple[str, object]]) -> str:
         expected[event] = _expected(rendered, place.anchor)
     updated = "".join([*pieces, text[done:]])
     if updated != text:
-        _check(text, updated, expected)
+        _check(hashes, updated, expected)
     return updated
 
 
@@ -88,14 +89,17 @@ def _expected(rendered: str, anchor: str) -> list[Signature]:
     return [(first[0], anchor or None, *first[2:]), *rest]
 
 
-def _check(before: str, after: str, expected: dict[int, list[Signature]]) -> None:
-    """Raise EditError unless the texts say the same everywhere but at the changed scalars."""
+def _check(before: array[int], after: str, expected: dict[int, list[Signature]]) -> None:
+    """Raise EditError unless a text says what the hashed events said, but for the changed scalars."""
     found = signatures(after)
-    for number, old in enumerate(signatures(before)):
-        for wanted in expected.get(number, [old]):
-            if next(found, None) != wanted:
-                raise EditError(
-                    "the value cannot be put there without changing the meaning of its surroundings"
-                )
-    if next(found, None) is not None:
-        raise EditError("the value cannot be put there without changing the meaning of its surroundings")
+    for number, old in enumerate(before):
+        if number in expected:
+            is_same = all(next(found, None) == wanted for wanted in expected[number])
+        else:
+            is_same = hash(next(found, None)) == old
+        if not is_same:
+            break
+    else:
+        if next(found, None) is None:
+            return
+    raise EditError("the value cannot be put there without changing the meaning of its surroundings")

@@ -119,6 +119,6 @@ def test_errors_say_what_is_there(text: str, key: str, message: str) -> None:
 def test_a_file_of_five_megabytes_takes_seconds() -> None:
     text = "".join(f"key{n}:\n  image: repo/app{n}  # note\n  tag: v{n}\n" for n in range(110_000))
     assert len(text) > 5_000_000
-    start = time.monotonic()
+    start = time.process_time()
     assert update_yaml(text, [("key99999.tag", "new")]).count("tag: new\n") == 1
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start < 30
