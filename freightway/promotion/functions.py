@@ -37,10 +37,34 @@ class Secrets(Protocol):
         ...
 
 
+class Scope(Protocol):
+    """What the data functions need of a request: whose Secrets, and the metadata that came with it."""
+
+    @property
+    def project(self) -> str:
+        """The project whose Secrets are read."""
+
+    @property
+    def stage(self) -> str:
+        """The Stage whose metadata came along."""
+
+    @property
+    def stage_metadata(self) -> Mapping[str, Any]:
+        """That Stage's metadata."""
+
+    @property
+    def freight_metadata(self) -> Mapping[str, Mapping[str, Any]]:
+        """Freight name -> its metadata."""
+
+    @property
+    def freight_status(self) -> Mapping[str, Mapping[str, Any]]:
+        """Freight name -> its status in Kargo's JSON form."""
+
+
 class RequestData:
     """What the data functions read: the worker's Secrets, and the metadata that came with the request."""
 
-    def __init__(self, request: StepRequest, secrets: Secrets) -> None:
+    def __init__(self, request: Scope, secrets: Secrets) -> None:
         self._request = request
         self._secrets = secrets
 
