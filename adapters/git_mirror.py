@@ -16,11 +16,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from freightway.adapters.git import Git, GitHost
+from freightway.adapters.git_errors import RefMissing
 from freightway.errors import AdapterError
 
 _MOST_PACKS = 60
 """More packs than this are joined, or every look-up of an object would slow down."""
 
+_FEW_REFS = 100
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
@@ -41,6 +43,11 @@ class Refs:
     branches: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     peeled: Mapping[str, str] = field(default_factory=dict)
+
+    def by_name(self) -> dict[str, str]:
+        """Return object ids by full name."""
+        heads = {f"refs/heads/{name}": commit for name, commit in self.branches.items()}
+        return heads | {f"refs/tags/{name}": object_id for name, object_id in self.tags.items()}
 
     def tag_commit(self, name: str) -> str:
         """Return the commit a tag stands for, empty if there is no such tag."""
@@ -85,7 +92,7 @@ class Mirror:
             await self._create(writer)
             held = await self._held(writer, seen)
             if not _same(held, seen):
-                await self._fetch(writer, *_REFSPECS, prune=True)
+                await self._follow(writer, held, seen)
                 held = await self._held(writer, seen)
         return held
 
@@ -127,22 +134,42 @@ class Mirror:
         return {"GIT_DIR": str(self.path), "GIT_NO_LAZY_FETCH": "1"}
 
     async def _held(self, git: Git, seen: Refs) -> Refs:
-        form = "%(objectname) %(refname) %(*objectname)"
-        text = await self.read(git, "for-each-ref", f"--format={form}", "refs/heads/", "refs/tags/")
+        text = await self.read(
+            git, "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/", "refs/tags/"
+        )
         branches: dict[str, str] = {}
         tags: dict[str, str] = {}
-        peeled: dict[str, str] = {}
         for line in text.splitlines():
-            object_id, name, *inner = line.split(" ")
+            object_id, _, name = line.partition(" ")
             if name.startswith("refs/heads/"):
                 branches[name[11:]] = object_id
-                continue
-            tags[name[10:]] = object_id
-            if inner and inner[0]:
-                peeled[name[10:]] = inner[0]
-        # A chain of annotated tags: for-each-ref of git 2.39 peels once, the server all the way.
-        peeled |= {tag: commit for tag, commit in seen.peeled.items() if tags.get(tag) == seen.tags[tag]}
+            else:
+                tags[name[10:]] = object_id
+        # What a tag stands for was told by the server; git would have to read each tag to tell it again.
+        peeled = {tag: commit for tag, commit in seen.peeled.items() if tags.get(tag) == seen.tags.get(tag)}
+        for tag in [tag for tag, object_id in tags.items() if seen.tags.get(tag) != object_id]:
+            commit = await self.resolve(git, f"refs/tags/{tag}")
+            peeled |= {tag: commit} if commit else {}
         return Refs(seen.default, branches.get(seen.default, seen.head), branches, tags, peeled)
+
+    async def _follow(self, git: Git, held: Refs, seen: Refs) -> None:
+        """Fetch what changed; by name if it is little, since git looks at each ref that a pattern covers."""
+        old, new = held.by_name(), seen.by_name()
+        gone = [name for name in old if name not in new]
+        changed = [name for name, object_id in new.items() if old.get(name) != object_id]
+        if len(gone) + len(changed) <= _FEW_REFS:
+            if gone:
+                await self.read(
+                    git, "update-ref", "--stdin", stdin="".join(f"delete {name}\n" for name in gone)
+                )
+            try:
+                if changed:
+                    await self._fetch(git, *(f"+{name}:{name}" for name in changed), prune=False)
+                return
+            except RefMissing:
+                pass  # Deleted since we looked.
+        await self._fetch(git, *_REFSPECS, prune=True)
+        await self.read(git, "pack-refs", "--all")
 
     async def _create(self, git: Git) -> None:
         if self.path.is_dir():
@@ -151,12 +178,15 @@ class Mirror:
         fresh = self.path.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        await git.run("init", "--quiet", "--bare", "--template=", str(fresh))
-        config = {"url": git.access.url.text}
-        if self._blobless:
-            config |= {"promisor": "true", "partialCloneFilter": "blob:none"}
-        with (fresh / "config").open("a") as file:
-            file.write(remote_section(config))
+        # A clone writes all refs as one file, where a fetch makes a file of each.
+        options = [
+            "--quiet",
+            "--bare",
+            "--no-local",
+            "--template=",
+            *(["--filter=blob:none"] if self._blobless else []),
+        ]
+        await git.remote("clone", *options, "--", git.access.url.text, str(fresh))
         fresh.rename(self.path)
 
     def _remove_leftovers(self) -> None:
@@ -174,6 +204,7 @@ class Mirror:
         packs = self.path / "objects/pack"
         if not self._blobless and len(list(packs.glob("*.pack"))) > _MOST_PACKS:
             await self.read(git, "repack", "-a", "-d", "-k", "--quiet")
+            await self.read(git, "pack-refs", "--all")
 
 
 def remote_section(config: Mapping[str, str]) -> str:

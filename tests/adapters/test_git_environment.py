@@ -256,6 +256,29 @@ async def test_mirror_keeps_commits_that_the_server_dropped(server: GitServer, t
         assert await mirror.has(git, dropped)
 
 
+async def test_mirror_follows_branches_and_tags_that_come_go_and_move(
+    server: GitServer, tmp_path: Path
+) -> None:
+    host = GitHost(tmp_path / "home")
+    mirror, to = await open_mirror(server, host)
+    bare, head = server.root / "app.git", server.head("app.git")
+    async with host.session(ProcessRunner(), to) as git:
+        for change in (
+            ["create refs/heads/a", "create refs/tags/t"],
+            ["delete refs/heads/a"],
+            ["create refs/heads/a/b", *(f"create refs/tags/n{number}" for number in range(150))],
+            ["delete refs/tags/t", *(f"delete refs/tags/n{number}" for number in range(149))],
+        ):
+            lines = (f"{line} {head}" if line.startswith("create") else line for line in change)
+            run_git(bare, "update-ref", "--stdin", stdin="\n".join(lines) + "\n")
+            moved = server.commit("app.git", {"a": change[0]})
+            run_git(bare, "tag", "-f", "-a", "-m", change[0], "annotated", moved)
+            refs = await mirror.update(git)
+            assert refs == await mirror.look(git)
+            assert refs.tag_commit("annotated") == moved
+    assert set(refs.branches) == {"main", "a/b"}
+
+
 async def test_commit_that_no_branch_holds_is_fetched_by_its_id(server: GitServer, tmp_path: Path) -> None:
     host = GitHost(tmp_path / "home")
     mirror, to = await open_mirror(server, host)
