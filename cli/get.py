@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from freightway.cli.session import Failure, output_option, project_option, run
 
 if TYPE_CHECKING:
     from freightway.client import Freightway
+
+_WATCH_SECONDS = 1.0
 
 KINDS = {
     "project": "Project",
@@ -36,9 +39,17 @@ KINDS = {
 @click.option("--stage", default="", help="Only of this Stage (promotions, verifications).")
 @click.option("--warehouse", default="", help="Only of this Warehouse (Freight).")
 @click.option("--limit", default=0, type=click.IntRange(min=0), help="Most rows, newest first; 0 for all.")
+@click.option("-w", "--watch", is_flag=True, help="Print again whenever something changed, until Ctrl-C.")
 @output_option()
 def get_command(
-    kind: str, names: tuple[str, ...], project: str, stage: str, warehouse: str, limit: int, output: str
+    kind: str,
+    names: tuple[str, ...],
+    project: str,
+    stage: str,
+    warehouse: str,
+    limit: int,
+    watch: bool,
+    output: str,
 ) -> None:
     """List resources.
 
@@ -48,23 +59,45 @@ def get_command(
     if wanted == "Freight" and not project:
         raise click.UsageError("Freight belongs to a project: name it with -p")
 
-    async def work(freightway: Freightway) -> list[dict[str, Any]]:
+    async def look(freightway: Freightway) -> list[dict[str, Any]]:
         if wanted == "Freight":
             records = await freightway.freight(project, warehouse)
             rows = [record.model_dump(mode="json", by_alias=True) for record in records]
         else:
             rows = await freightway.rows(wanted, project, stage=stage, limit=limit)
         if names:
-            chosen = [row for row in rows if row.get("name") in names or row.get("alias") in names]
-            missing = set(names) - {str(row.get(key)) for row in chosen for key in ("name", "alias")}
-            if missing:
-                raise Failure(f"{wanted} {', '.join(sorted(missing))} not found" + _within(project))
-            rows = chosen
+            rows = _chosen(rows, names, wanted, project)
+        if wanted in ("Project", "Warehouse", "Stage"):
+            rows.sort(key=lambda row: (str(row.get("project")), str(row.get("name"))))
         return rows
 
-    rows = run(work)
-    if wanted in ("Project", "Warehouse", "Stage"):
-        rows.sort(key=lambda row: (str(row.get("project")), str(row.get("name"))))
+    async def work(freightway: Freightway) -> None:
+        before = None
+        while True:
+            rows = await look(freightway)
+            if rows != before:
+                if before is not None and output == "table":
+                    click.echo()
+                _print(rows, wanted, project, output)
+                before = rows
+            if not watch:
+                return
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    run(work)
+
+
+def _chosen(
+    rows: list[dict[str, Any]], names: tuple[str, ...], wanted: str, project: str
+) -> list[dict[str, Any]]:
+    chosen = [row for row in rows if row.get("name") in names or row.get("alias") in names]
+    missing = set(names) - {str(row.get(key)) for row in chosen for key in ("name", "alias")}
+    if missing:
+        raise Failure(f"{wanted} {', '.join(sorted(missing))} not found" + _within(project))
+    return chosen
+
+
+def _print(rows: list[dict[str, Any]], wanted: str, project: str, output: str) -> None:
     if output == "name":
         for row in rows:
             click.echo(f"{wanted.lower()}/{row.get('name')}")
@@ -75,8 +108,8 @@ def get_command(
         table = [cells(row) for row in rows]
         if not project and wanted != "Project":
             headings = ("PROJECT", *headings)
-            table = [(str(row.get("project", "")), *cells) for row, cells in zip(rows, table, strict=True)]
-        print_table(headings, table, empty=f"no {_PLURALS.get(wanted, kind)} found{_within(project)}")
+            table = [(str(row.get("project", "")), *line) for row, line in zip(rows, table, strict=True)]
+        print_table(headings, table, empty=f"no {_PLURALS[wanted]} found{_within(project)}")
 
 
 def _within(project: str) -> str:

@@ -1,7 +1,7 @@
 """The command ``freightway``: a group whose commands are loaded when they are called.
 
-Exit codes: 0 done; 1 refused, not found or not valid; 2 wrong usage; 3 no server or no worker answers; 4 the promotion
-that was waited for did not succeed.
+Exit codes: 0 done, or the promotion that was waited for Succeeded; 1 refused, not found or not valid; 2 wrong use;
+3 the promotion Failed or Errored, 4 was Aborted, 5 was Superseded; 69 no server or no worker answers; 124 timed out.
 """
 
 from __future__ import annotations

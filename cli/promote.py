@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from freightway.cli.output import print_data
-from freightway.cli.session import NOT_SUCCEEDED, Failure, actor_option, output_option, project_option, run
+from freightway.cli.session import (
+    ENDS,
+    TIMED_OUT,
+    Failure,
+    actor_option,
+    confirm,
+    output_option,
+    project_option,
+    run,
+)
 
 if TYPE_CHECKING:
     from freightway.client import Freightway
     from freightway.entities.messages import PromoteAnswer, PromotionEnded
+
+
+_LOOK_SECONDS = 0.3
 
 
 @click.command("promote")
@@ -22,13 +34,19 @@ if TYPE_CHECKING:
     "--downstream-from", default="", help="Promote into every Stage that takes Freight from this one."
 )
 @click.option(
-    "--freight", default="", help="Name, first seven digits or alias; the newest available if left out."
+    "--freight",
+    "--alias",
+    "freight",
+    default="",
+    help="Name, first seven digits or alias; the newest available if left out.",
 )
 @click.option("--warehouse", default="", help="With no --freight: the newest available of this Warehouse.")
 @click.option("--hotfix", is_flag=True, help="Go before what waits in the queue.")
 @click.option("--break-glass", is_flag=True, help="Start in spite of windows and freezes; needs --reason.")
 @click.option("--reason", default="", help="Why; kept in the record.")
-@click.option("--wait", is_flag=True, help="Wait for the end; exit code 4 unless it Succeeded.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the end and show the steps; the exit code tells how it ended."
+)
 @click.option("--timeout", type=click.FloatRange(min=0), default=None, help="Seconds to wait at most.")
 @output_option("table", "json", "name")
 @actor_option
@@ -71,10 +89,10 @@ def promote_command(
             )
             asked.append(await freightway.promote(request))
             if output == "table":
-                click.echo(_sentence(asked[-1]))
-        return await finish(freightway, project, asked, wait=wait, timeout=timeout)
+                announce(asked[-1])
+        return await finish(freightway, project, asked, wait=wait, timeout=timeout, live=output == "table")
 
-    report(run(work, actor=actor), output, wait=wait)
+    report(run(work, actor=actor), output)
 
 
 async def _downstream(freightway: Freightway, project: str, stage: str, freight: str) -> list[str]:
@@ -103,11 +121,18 @@ async def _downstream(freightway: Freightway, project: str, stage: str, freight:
 
 
 async def finish(
-    freightway: Freightway, project: str, asked: list[PromoteAnswer], *, wait: bool, timeout: float | None
+    freightway: Freightway,
+    project: str,
+    asked: list[PromoteAnswer],
+    *,
+    wait: bool,
+    timeout: float | None,
+    live: bool,
 ) -> list[tuple[PromoteAnswer, PromotionEnded | None]]:
-    """Wait for the ends of promotions, if so wished."""
+    """Wait for the ends of promotions, if so wished; ``live`` prints each step as it changes."""
     if not wait:
         return [(answer, None) for answer in asked]
+    watching = asyncio.create_task(_show_steps(freightway, project, asked)) if live else None
     try:
         ends = await asyncio.gather(
             *(
@@ -116,8 +141,77 @@ async def finish(
             )
         )
     except TimeoutError:
-        raise Failure(f"not over within {timeout:g} s; it goes on", NOT_SUCCEEDED) from None
+        raise Failure(f"not over within {timeout:g} s; it goes on", TIMED_OUT) from None
+    finally:
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait([watching])
+    if live:
+        await _print_steps(freightway, project, asked)
     return list(zip(asked, ends, strict=True))
+
+
+async def _show_steps(freightway: Freightway, project: str, asked: list[PromoteAnswer]) -> None:
+    """Print each step when its state changes; what is printed at the end is the whole table."""
+    seen: dict[str, str] = {}
+    while True:
+        await _print_changes(freightway, project, asked, seen)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _print_changes(
+    freightway: Freightway, project: str, asked: list[PromoteAnswer], seen: dict[str, str]
+) -> None:
+    from freightway.errors import FreightwayError
+
+    for answer in asked:
+        try:
+            progress = await freightway.progress(project, answer.promotion)
+        except FreightwayError:
+            continue  # it waits in the queue, or is just over
+        if progress is None:
+            continue
+        for meta in progress.metas:
+            status = meta.status.value if meta.status else "Running"
+            key = f"{answer.stage}/{meta.alias}"
+            text = f"{status} {meta.message}".strip()
+            if seen.get(key) != text:
+                seen[key] = text
+                click.echo(f"  {answer.stage}  {meta.alias}  {text}")
+
+
+async def _print_steps(freightway: Freightway, project: str, asked: list[PromoteAnswer]) -> None:
+    """Print the table of all steps."""
+    from freightway.cli.output import print_table
+    from freightway.errors import FreightwayError
+
+    rows = []
+    for answer in asked:
+        try:
+            progress = await freightway.progress(project, answer.promotion)
+        except FreightwayError:
+            continue
+        for meta in progress.metas if progress else ():
+            took = (meta.finished_at - meta.started_at) if meta.finished_at and meta.started_at else None
+            rows.append(
+                (
+                    answer.stage,
+                    meta.alias,
+                    meta.uses,
+                    meta.status.value if meta.status else "",
+                    f"{took.total_seconds():.1f}s" if took else "",
+                    " ".join(meta.message.split())[:80],
+                )
+            )
+    if rows:
+        print_table(("STAGE", "STEP", "KIND", "STATUS", "TOOK", "MESSAGE"), rows, empty="")
+
+
+def announce(answer: PromoteAnswer) -> None:
+    """Print what was asked for, and where to look at it."""
+    from freightway import names
+
+    confirm(_sentence(answer), names.promotion_id(answer.project, answer.promotion))
 
 
 def _sentence(answer: PromoteAnswer) -> str:
@@ -128,8 +222,8 @@ def _sentence(answer: PromoteAnswer) -> str:
     return text
 
 
-def report(results: list[tuple[PromoteAnswer, PromotionEnded | None]], output: str, *, wait: bool) -> None:
-    """Print what came of promotions; end with exit code 4 if one that was waited for did not succeed."""
+def report(results: list[tuple[PromoteAnswer, PromotionEnded | None]], output: str) -> None:
+    """Print what came of promotions; the worst end of those that were waited for is the exit code."""
     if output == "name":
         for answer, _ in results:
             click.echo(answer.promotion)
@@ -142,14 +236,14 @@ def report(results: list[tuple[PromoteAnswer, PromotionEnded | None]], output: s
             for answer, ended in results
         ]
         print_data(data[0] if len(data) == 1 else data, "json")
-    failed = []
+    codes = [0]
     for answer, ended in results:
         if ended is None:
             continue
         if output == "table":
             text = f": {ended.message}" if ended.message else ""
             click.echo(f"promotion {answer.promotion} {ended.phase}{text}")
-        if ended.phase != "Succeeded":
-            failed.append(answer.promotion)
-    if wait and failed:
-        raise SystemExit(NOT_SUCCEEDED)
+        codes.append(ENDS.get(ended.phase, 1))
+    worst = min((code for code in codes if code), default=0)
+    if worst:
+        raise SystemExit(worst)

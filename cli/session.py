@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import click
 
@@ -13,8 +15,12 @@ from freightway.errors import FreightwayError, InvalidResource, NotFound, Refuse
 if TYPE_CHECKING:
     from freightway.client import Freightway
 
-NO_ANSWER = 3
-NOT_SUCCEEDED = 4
+NO_ANSWER = 69
+TIMED_OUT = 124
+ENDS = {"Succeeded": 0, "Failed": 3, "Errored": 3, "Aborted": 4, "Superseded": 5}
+"""Exit code by the phase of a promotion that was waited for."""
+
+DEFAULT_UI = "http://localhost:8233"
 
 ResultT = TypeVar("ResultT")
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -59,6 +65,19 @@ def actor_option(command: CommandT) -> CommandT:
         default="",
         help="Who asks; the user of this machine if left out.",
     )(command)
+
+
+def link(workflow_id: str) -> str:
+    """Return where the Temporal Web UI shows a workflow; ``FREIGHTWAY_TEMPORAL_UI`` names the Web UI."""
+    base = (os.environ.get("FREIGHTWAY_TEMPORAL_UI") or DEFAULT_UI).rstrip("/")
+    namespace = os.environ.get("TEMPORAL_NAMESPACE") or "default"
+    return f"{base}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+
+
+def confirm(message: str, workflow_id: str) -> None:
+    """Print what a command did, to which workflow, and where to look at it."""
+    click.echo(message)
+    click.echo(f"  {workflow_id}  {link(workflow_id)}")
 
 
 def run(work: Callable[[Freightway], Awaitable[ResultT]], *, actor: str = "") -> ResultT:
