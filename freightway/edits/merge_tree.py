@@ -86,6 +86,7 @@ class Member:
         lead: comment and blank lines before it.
         comment: the comment on its line.
         born: the value it had in its file.
+        quoted: whether its first value was written in quotes, None before another took its place.
     """
 
     key: Node | None
@@ -93,6 +94,7 @@ class Member:
     lead: list[str] = field(default_factory=list)
     comment: str = ""
     born: Node | None = None
+    quoted: bool | None = None
 
     @property
     def name(self) -> str | None:

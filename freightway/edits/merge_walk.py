@@ -107,21 +107,20 @@ def _set_field(result: Node, name: str, value: Node | None, member: Member | Non
         result.members.append(new)
         return
     if old.value is not value:
-        old.value = _in_quotes_of(old.value, value)
+        if old.quoted is None:
+            old.quoted = bool(old.value.style)
+        old.value = _in_quotes_of(old, value)
         if member is not None and member is not old:
             old.comment = member.comment or old.comment
             old.lead = old.lead or [line for line in member.lead if line]
 
 
-def _in_quotes_of(old: Node, new: Node) -> Node:
+def _in_quotes_of(member: Member, new: Node) -> Node:
     """A number or boolean in place of a string in quotes becomes a string, as in kyaml, which keeps the quotes."""
-    if (
-        old.kind == new.kind == "scalar"
-        and old.style
-        and new.tag != STRING_TAG
-        and new.tag.startswith(STANDARD)
-    ):
-        return Node("scalar", STRING_TAG, new.value, style=old.style if old.style in ("'", '"') else '"')
+    style = member.value.style
+    are_single = member.value.kind == new.kind == "scalar"
+    if are_single and member.quoted and new.tag != STRING_TAG and new.tag.startswith(STANDARD):
+        return Node("scalar", STRING_TAG, new.value, style=style if style in ("'", '"') else '"')
     return new
 
 
