@@ -22,7 +22,7 @@ HashCache = MutableMapping[str, tuple[Signature, str]]
 def tree_hash(root: Path, cache: HashCache | None = None) -> str:
     """Return the hash of a folder's content (hexadecimal SHA-256)."""
     digest = hashlib.sha256()
-    for line in _lines(root, root, cache if cache is not None else {}):
+    for line in _lines(str(root), "", cache if cache is not None else {}):
         digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
     return digest.hexdigest()
 
@@ -83,38 +83,40 @@ def _resolve(folder: Path, ref: str) -> str:
     return "unborn"
 
 
-def _lines(root: Path, folder: Path, cache: HashCache) -> Iterator[str]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = Path(entry.path)
-        name = path.relative_to(root).as_posix()
+def _lines(root: str, folder: str, cache: HashCache) -> Iterator[str]:
+    """Lines for the entries of a folder; plain strings, because a workspace may hold 100,000 files."""
+    with os.scandir(f"{root}/{folder}") as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        name = f"{folder}{entry.name}"
         if entry.name == ".git":
-            yield f"git {name} {head_of(path)}"
+            yield f"git {name} {head_of(Path(entry.path))}"
         elif entry.is_symlink():
-            yield f"link {name} {_target(root, path)}"
+            yield f"link {name} {_target(root, entry.path)}"
         elif entry.is_dir(follow_symlinks=False):
             yield f"dir {name}"
-            yield from _lines(root, path, cache)
+            yield from _lines(root, f"{name}/", cache)
         else:
             info = entry.stat(follow_symlinks=False)
             kind = "exec" if info.st_mode & stat.S_IXUSR else "file"
-            yield f"{kind} {name} {_content(path, info, cache)}"
+            yield f"{kind} {name} {_content(entry.path, info, cache)}"
 
 
-def _target(root: Path, link: Path) -> str:
-    target = str(link.readlink())
-    return target.replace(str(root), "", 1) if target.startswith(f"{root}/") else target
+def _target(root: str, link: str) -> str:
+    target = str(Path(link).readlink())
+    return target.replace(root, "", 1) if target.startswith(f"{root}/") else target
 
 
-def _content(path: Path, info: os.stat_result, cache: HashCache) -> str:
+def _content(path: str, info: os.stat_result, cache: HashCache) -> str:
     if not stat.S_ISREG(info.st_mode):
         return "special"
     signature = (info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
-    known = cache.get(str(path))
+    known = cache.get(path)
     if known is not None and known[0] == signature:
         return known[1]
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    cache[str(path)] = (signature, digest.hexdigest())
+    cache[path] = (signature, digest.hexdigest())
     return digest.hexdigest()

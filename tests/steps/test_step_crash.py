@@ -136,7 +136,8 @@ async def test_the_step_goes_on_where_the_killed_worker_left_it(temporal: Client
         child = int(await appears(work / "child"))
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
-        assert Process.of(child).is_alive
+        orphan = Process.of(child)
+        assert orphan.is_alive
         set_gate(home, "no")  # the step has begun: its `if` must not be asked again
         second = subprocess.Popen(
             [sys.executable, __file__, temporal.service_client.config.target_host, queue, str(home)]
@@ -148,7 +149,7 @@ async def test_the_step_goes_on_where_the_killed_worker_left_it(temporal: Client
             second.wait()
     assert outcome.status is StepStatus.SUCCEEDED, outcome.message
     assert outcome.output == {"said": "slow\nquick"}
-    assert not Process.of(child).is_alive
+    assert not orphan.is_alive
 
 
 if __name__ == "__main__":

@@ -49,6 +49,15 @@ def wait_for(path: Path) -> str:
     raise AssertionError(f"{path.name} did not appear")
 
 
+def ends(process: Process) -> bool:
+    """Whether the process ends; a killed one lets go of its files a moment before it is gone."""
+    for _ in range(100):
+        if not process.is_alive:
+            return True
+        time.sleep(0.02)
+    return False
+
+
 @pytest.fixture
 def orphan(manager: WorkspaceManager) -> Iterator[tuple[WorkspaceRef, int]]:
     """A claimed workspace in which the child of a killed worker still writes."""
@@ -155,9 +164,11 @@ def test_the_child_of_a_killed_worker_keeps_the_lock_and_is_ended(
     time.sleep(0.2)
     assert wait_for(work / "heartbeat") != before, "the orphan should still write"
 
+    writer = Process.of(child)
+
     async def take_over() -> str:
         async with manager.open(ref) as held:
-            assert not Process.of(child).is_alive
+            assert ends(writer)
             last = (held.workspace.root / "heartbeat").read_text()
             await asyncio.sleep(0.2)
             assert (held.workspace.root / "heartbeat").read_text() == last
@@ -165,15 +176,16 @@ def test_the_child_of_a_killed_worker_keeps_the_lock_and_is_ended(
 
     started = time.monotonic()
     asyncio.run(take_over())
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_an_orphan_is_ended_before_its_workspace_is_removed(
     manager: WorkspaceManager, orphan: tuple[WorkspaceRef, int]
 ) -> None:
     ref, child = orphan
+    writer = Process.of(child)
     asyncio.run(manager.remove(ref))
-    assert not Process.of(child).is_alive
+    assert ends(writer)
     assert list((manager.home / "workspaces").iterdir()) == []
 
 
@@ -210,11 +222,7 @@ def test_a_group_is_ended_also_when_its_leader_is_gone(tmp_path: Path) -> None:
     leader.wait()
     assert member.is_alive
     assert ledger.end_groups() == 1
-    for _ in range(100):
-        if not member.is_alive:
-            break
-        time.sleep(0.02)
-    assert not member.is_alive
+    assert ends(member)
     leader.stdout.close()
 
 
