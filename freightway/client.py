@@ -1,35 +1,21 @@
 """What people can do: one method for each command and question, over a Temporal client.
 
-The one door of the command line and of every other face. Commands carry an id, are repeated while an entity
-continues as new, and at most eight of them are in flight to one entity.
+The one door of the command line and of every other face; how it is sent is in :mod:`freightway.transport`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel
-from temporalio.client import (
-    Client,
-    WithStartWorkflowOperation,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from freightway import contracts, names
+from freightway import names
 from freightway.entities.events import Event, EventLog
 from freightway.entities.freight import FreightRecord, tell_apart
 from freightway.entities.messages import (
@@ -48,39 +34,32 @@ from freightway.entities.messages import (
     PromotionEnded,
     RefreshRequest,
     RepairRequest,
-    TargetRequest,
 )
-from freightway.entities.project import CLUSTER_KINDS, Known
+from freightway.entities.project import CLUSTER_KINDS, Known, ProjectState
 from freightway.entities.stage import StageState
+from freightway.entities.verification import VerificationResult
+from freightway.entities.warehouse import WarehouseState
 from freightway.errors import FreightwayError, NotFound, Refused
 from freightway.promotion.progress import Progress
 from freightway.selection.availability import Verdict
+from freightway.transport import ANSWER_WITHIN, AT_ONCE, AnswerT, Transport, new_id
+from freightway.verification.run import AnalysisRun
 
-AT_ONCE = 8
-"""Updates in flight to one entity; the server slows to a halt beyond ten."""
-
-ANSWER_WITHIN = timedelta(seconds=20)
-"""How long a command or question waits for a worker's answer."""
+__all__ = ["ANSWER_WITHIN", "AT_ONCE", "PART_BYTES", "Freightway"]
 
 PART_BYTES = 1_000_000
 """Largest part of an ``apply``; the payload limit of a server is two megabytes."""
 
-_TRIES = 12
-AnswerT = TypeVar("AnswerT", bound=BaseModel)
+_LOOK_SECONDS = 0.3
 
 
-class Freightway:
+class Freightway(Transport):
     """The commands and questions of people.
 
     Args:
         client: a Temporal client that speaks pydantic (``freightway.connection.connect``).
         actor: who asks; the name of the operating system's user if empty.
     """
-
-    def __init__(self, client: Client, *, actor: str = "") -> None:
-        self.client = client
-        self.actor = actor or _user()
-        self._slots: dict[str, asyncio.Semaphore] = {}
 
     # -- applying --------------------------------------------------------------------------------------------------
 
@@ -130,7 +109,7 @@ class Freightway:
     ) -> ApplyAnswer:
         """Delete resources (``Stage/dev``) of a project, or all of it; an empty project means the cluster."""
         request = DeleteRequest(
-            id=_new_id(),
+            id=new_id(),
             actor=self.actor,
             project=project,
             targets=tuple(targets),
@@ -159,14 +138,14 @@ class Freightway:
         return await self._stage(request, "rollback", PromoteAnswer)
 
     async def _stage(self, request: PromoteRequest, update: str, answer: type[AnswerT]) -> AnswerT:
-        filled = request.model_copy(
-            update={"id": request.id or _new_id(), "actor": request.actor or self.actor}
-        )
-        return await self._update(names.stage_id(request.project, request.stage), update, filled, answer)
+        workflow_id = names.stage_id(request.project, request.stage)
+        return await self._update(workflow_id, update, self._filled(request), answer)
 
     async def abort(self, project: str, promotion: str) -> Done:
         """End a promotion that waits or runs."""
         stage = names.stage_of_promotion(promotion)
+        if stage == promotion or not await self.running(names.stage_id(project, stage)):
+            raise await self.missing(names.promotion_id(project, promotion))
         return await self._target(names.stage_id(project, stage), "abort", promotion)
 
     async def verify(self, project: str, stage: str) -> Done:
@@ -187,7 +166,8 @@ class Freightway:
 
     async def freeze(self, project: str, request: FreezeRequest) -> Done:
         """Freeze Stages of a project; of every project if its name is empty."""
-        return await self._update(_owner(project), "freeze", self._filled(request), Done)
+        start = "" if project else "Cluster"
+        return await self._update(_owner(project), "freeze", self._filled(request), Done, start=start)
 
     async def unfreeze(self, project: str, name: str) -> Done:
         """Lift a freeze."""
@@ -219,20 +199,33 @@ class Freightway:
 
     async def refresh(self, project: str, kind: str, name: str) -> Done:
         """Have a Warehouse, a Stage or a promotion look again now."""
-        ids = {"warehouse": names.warehouse_id, "stage": names.stage_id, "promotion": names.promotion_id}
+        if kind == "promotion":
+            return await self._promotion(project, name, "refresh", RefreshRequest())
+        ids = {"warehouse": names.warehouse_id, "stage": names.stage_id}
         return await self._update(ids[kind](project, name), "refresh", self._filled(RefreshRequest()), Done)
 
     async def repair(self, project: str, promotion: str, request: RepairRequest) -> Done:
         """Retry, skip or abort the failed step of a parked promotion."""
-        return await self._update(
-            names.promotion_id(project, promotion), "repair", self._filled(request), Done
-        )
+        return await self._promotion(project, promotion, "repair", request)
 
     async def answer_promotion(self, project: str, promotion: str, request: AnswerRequest) -> Done:
         """Approve or reject at a step that waits for a person."""
-        return await self._update(
-            names.promotion_id(project, promotion), "answer", self._filled(request), Done
-        )
+        return await self._promotion(project, promotion, "answer", request)
+
+    async def _promotion(self, project: str, promotion: str, update: str, request: Any) -> Done:
+        """Send a command to a promotion's workflow; one that still waits in the queue has none."""
+        workflow_id = names.promotion_id(project, promotion)
+        try:
+            return await self._update(workflow_id, update, self._filled(request), Done)
+        except NotFound:
+            stage = names.stage_of_promotion(promotion)
+            if stage != promotion and await self.running(names.stage_id(project, stage)):
+                state = await self.stage(project, stage)
+                if any(item.promotion == promotion for item in state.queue):
+                    raise Refused(
+                        f"promotion {promotion} has not started: it waits in the queue of Stage {stage!r}"
+                    ) from None
+            raise
 
     async def answer_verification(self, project: str, stage: str, request: AnswerRequest) -> Done:
         """Approve or reject the question of a running verification."""
@@ -244,36 +237,11 @@ class Freightway:
 
     # -- questions -------------------------------------------------------------------------------------------------
 
-    async def rows(
-        self, kind: str, project: str = "", *, stage: str = "", limit: int = 0
-    ) -> list[dict[str, Any]]:
-        """Return what ``get`` shows: the memo of each entity or promotion, with its workflow id and start.
-
-        Args:
-            kind: ``Project``, ``Warehouse``, ``Stage``, ``Promotion`` or ``Verification``.
-            limit: most rows, newest first; 0 for all.
-        """
-        query = f'WorkflowType = "{kind}"'
-        if kind in ("Project", "Warehouse", "Stage"):
-            query += ' AND ExecutionStatus = "Running"'
-        if project:
-            query += f' AND FreightwayProject = "{_plain(project)}"'
-        if stage:
-            query += f' AND FreightwayStage = "{_plain(stage)}"'
-        found = []
-        async for run in self.client.list_workflows(query, page_size=1000, limit=limit or None):
-            memo = (await run.memo()).get("freightway") or {}
-            status = run.status.name if run.status else ""
-            found.append(
-                {**memo, "workflowId": run.id, "startedAt": run.start_time.isoformat(), "status": status}
-            )
-        return found
-
     async def freight(self, project: str, warehouse: str = "") -> list[FreightRecord]:
         """Return the Freight of a project, or of one Warehouse, newest first."""
         origins = [warehouse] if warehouse else (await self.known(project)).warehouses
-        if not origins and not (await self.known(project)).exists:
-            raise NotFound("project", project, "apply it first: freightway apply -f FILE")
+        if not origins and not await self.running(names.project_id(project)):
+            raise await self.missing(names.project_id(project))
         found: list[FreightRecord] = []
         for origin in origins:
             records = await self._query(
@@ -305,6 +273,24 @@ class Freightway:
         found: StageState = await self._query(names.stage_id(project, stage), "describe", StageState)
         return found
 
+    async def warehouse(self, project: str, warehouse: str) -> WarehouseState:
+        """Return everything a Warehouse knows but its Freight."""
+        found: WarehouseState = await self._query(
+            names.warehouse_id(project, warehouse), "describe", WarehouseState
+        )
+        return found
+
+    async def project(self, project: str) -> ProjectState:
+        """Return everything a project knows."""
+        found: ProjectState = await self._query(names.project_id(project), "describe", ProjectState)
+        return found
+
+    async def verification(self, project: str, stage: str, verification: str) -> AnalysisRun | None:
+        """Return a verification as it stands, None before it has begun."""
+        workflow_id = names.verification_id(project, stage, verification)
+        found: AnalysisRun | None = await self._query(workflow_id, "analysis_run", AnalysisRun | None)
+        return found
+
     async def explain(self, project: str, stage: str, freight: str = "") -> list[Verdict]:
         """Return whether Freight may come to a Stage, with every condition."""
         found: list[Verdict] = await self._query(
@@ -323,9 +309,62 @@ class Freightway:
         entities = [names.project_id(project)]
         for kind in ("Warehouse", "Stage"):
             entities += [row["workflowId"] for row in await self.rows(kind, project)]
-        logs = await asyncio.gather(*(self._query(entity, "events", EventLog) for entity in entities))
+        logs = await asyncio.gather(*(self._events(entity) for entity in entities))
         merged = [event for log in logs for event in log.events]
         return sorted(merged, key=lambda event: (event.at, event.entity, event.sequence))
+
+    async def _events(self, workflow_id: str) -> EventLog:
+        try:
+            found: EventLog = await self._query(workflow_id, "events", EventLog)
+        except NotFound:
+            # Deleted since it was listed; a project that does not exist is an error all the same.
+            if workflow_id.startswith("project/"):
+                raise
+            return EventLog()
+        return found
+
+    async def wait_for_verification(
+        self, project: str, stage: str, after: StageState, *, timeout: float | None = None
+    ) -> VerificationResult:
+        """Wait for the end of the verification that was asked for, or that ran, when the Stage was as ``after``.
+
+        Raises:
+            Refused: if the Stage holds other Freight meanwhile.
+            TimeoutError: if it has not ended within ``timeout`` seconds.
+        """
+        known = {result.id for result in after.holding.verifications} if after.holding else set()
+        async with asyncio.timeout(timeout):
+            while True:
+                state = await self.stage(project, stage)
+                holding = state.holding
+                if holding is None or after.holding is None or holding.promotion != after.holding.promotion:
+                    raise Refused(f"Stage {stage!r} holds other Freight now")
+                newest = next((item for item in holding.verifications if item.id not in known), None)
+                if newest is not None and state.verifying is None:
+                    return newest
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def wait_for_refresh(
+        self, project: str, kind: str, name: str, before: Any, *, timeout: float | None = None
+    ) -> Any:
+        """Wait until a Warehouse or a Stage has looked again; ``before`` is its state when that was asked for.
+
+        Raises:
+            TimeoutError: if it has not within ``timeout`` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            while True:
+                if kind == "warehouse":
+                    warehouse = await self.warehouse(project, name)
+                    if warehouse.looked_at is not None and warehouse.looked_at != before.looked_at:
+                        return warehouse
+                else:
+                    stage = await self.stage(project, name)
+                    checked = stage.health.checked_at if stage.health else None
+                    was = before.health.checked_at if before.health else None
+                    if not stage.health_checks or (checked is not None and checked != was):
+                        return stage
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def wait_for_promotion(
         self, project: str, promotion: str, *, stage: str = "", timeout: float | None = None
@@ -337,19 +376,16 @@ class Freightway:
         """
         async with asyncio.timeout(timeout):
             while True:
-                handle = self.client.get_workflow_handle(names.promotion_id(project, promotion))
-                try:
-                    await handle.describe()
+                workflow_id = names.promotion_id(project, promotion)
+                handle = self.client.get_workflow_handle(workflow_id)
+                if await self.status(workflow_id):
                     break
-                except RPCError as error:
-                    if error.status != RPCStatusCode.NOT_FOUND:
-                        raise
                 ended = await self._ended_in_queue(
                     project, stage or names.stage_of_promotion(promotion), promotion
                 )
                 if ended is not None:
                     return ended
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_LOOK_SECONDS)
             return await self._result(handle, promotion)
 
     async def _ended_in_queue(self, project: str, stage: str, promotion: str) -> PromotionEnded | None:
@@ -372,6 +408,8 @@ class Freightway:
     async def _result(self, handle: Any, promotion: str) -> PromotionEnded:
         try:
             result = await handle.result()
+        except RPCError as error:
+            raise FreightwayError(f"the Temporal server does not answer any more: {error.message}") from error
         except WorkflowFailureError as error:
             cause = error.cause
             detail = cause.details[0] if isinstance(cause, ApplicationError) and cause.details else None
@@ -386,97 +424,6 @@ class Freightway:
             freight=str((result.get("freight") or {}).get("name") or ""),
         )
 
-    # -- how it is sent --------------------------------------------------------------------------------------------
-
-    def _filled(self, request: Any) -> Any:
-        return request.model_copy(
-            update={"id": request.id or _new_id(), "actor": request.actor or self.actor}
-        )
-
-    async def _target(self, workflow_id: str, update: str, name: str) -> Done:
-        return await self._update(workflow_id, update, self._filled(TargetRequest(name=name)), Done)
-
-    async def _update(
-        self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], *, start: str = ""
-    ) -> AnswerT:
-        """Send a command until it is answered; ``start`` starts the entity of that type if it does not run."""
-        slots = self._slots.setdefault(workflow_id, asyncio.Semaphore(AT_ONCE))
-        async with slots:
-            for attempt in range(_TRIES):
-                try:
-                    async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
-                        return await self._send(workflow_id, update, request, answer, start)
-                except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-                    raise FreightwayError(
-                        f"{workflow_id} did not answer within {ANSWER_WITHIN.total_seconds():g} s; is a worker "
-                        "running? start one with `freightway worker`"
-                    ) from error
-                except WorkflowUpdateFailedError as error:
-                    cause = error.cause
-                    if (
-                        isinstance(cause, ApplicationError)
-                        and cause.type != "AcceptedUpdateCompletedWorkflow"
-                    ):
-                        raise Refused(cause.message) from error
-                except RPCError as error:
-                    _raise_unless_passing(error, workflow_id)
-                await asyncio.sleep(min(0.05 * 2**attempt, 1.0))
-        raise FreightwayError(f"{workflow_id} is too busy to answer; try again")
-
-    async def _send(
-        self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], start: str
-    ) -> AnswerT:
-        if not start:
-            handle = self.client.get_workflow_handle(workflow_id)
-            found: AnswerT = await handle.execute_update(update, request, id=request.id, result_type=answer)
-            return found
-        name = workflow_id.partition("/")[2] or workflow_id
-        attributes = [SearchAttributePair(contracts.PROJECT_ATTRIBUTE, name)] if start == "Project" else []
-        operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            start,
-            {"name": name},
-            id=workflow_id,
-            task_queue=names.TASK_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=TypedSearchAttributes(attributes),
-            static_summary=f"{start} {name}" if start != "Cluster" else "Cluster",
-        )
-        started: AnswerT = await self.client.execute_update_with_start_workflow(
-            update, request, id=request.id, result_type=answer, start_workflow_operation=operation
-        )
-        return started
-
-    async def _query(self, workflow_id: str, query: str, answer: Any, *args: Any) -> Any:
-        handle = self.client.get_workflow_handle(workflow_id)
-        try:
-            return await handle.query(query, *args, result_type=answer, rpc_timeout=ANSWER_WITHIN)
-        except WorkflowQueryFailedError as error:
-            raise Refused(str(error)) from error
-        except WorkflowQueryRejectedError as error:
-            raise FreightwayError(f"{workflow_id} did not answer: {error}") from error
-        except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
-                raise _not_found(workflow_id) from error
-            if error.status in (
-                RPCStatusCode.DEADLINE_EXCEEDED,
-                RPCStatusCode.CANCELLED,
-                RPCStatusCode.FAILED_PRECONDITION,
-            ):
-                raise FreightwayError(
-                    f"{workflow_id} did not answer; is a worker running? start one with `freightway worker`"
-                ) from error
-            raise FreightwayError(f"Temporal did not answer: {error}") from error
-
-    async def running(self, workflow_id: str) -> bool:
-        """Return whether a workflow runs."""
-        try:
-            description = await self.client.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
-                return False
-            raise
-        return description.status == WorkflowExecutionStatus.RUNNING
-
     async def follow_events(self, project: str, *, every: float = 1.0) -> AsyncIterator[Event]:
         """Yield the events of a project, the known ones first, then each new one; never ends by itself."""
         seen: dict[str, int] = {}
@@ -486,34 +433,6 @@ class Freightway:
                     seen[event.entity] = event.sequence
                     yield event
             await asyncio.sleep(every)
-
-
-def _raise_unless_passing(error: RPCError, workflow_id: str) -> None:
-    """Let pass what another try may mend: an entity that continues as new, a busy or restarting server."""
-    passing = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE)
-    if error.status in passing:
-        return
-    if error.status == RPCStatusCode.NOT_FOUND:
-        raise _not_found(workflow_id) from error
-    if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-        raise FreightwayError(
-            f"{workflow_id} did not answer; is a worker running? start one with `freightway worker`"
-        ) from error
-    raise FreightwayError(f"Temporal refused: {error.message}") from error
-
-
-def _not_found(workflow_id: str) -> NotFound:
-    kind, _, name = workflow_id.partition("/")
-    project, _, rest = name.partition("/")
-    if kind == "project":
-        return NotFound("project", project, "apply it first: freightway apply -f FILE")
-    if kind == "cluster":
-        return NotFound("resource", "cluster", "apply a cluster-wide resource first")
-    return NotFound(
-        {"stage": "Stage", "warehouse": "Warehouse"}.get(kind, kind),
-        rest,
-        f"in project {project!r}; see: freightway get {kind}s",
-    )
 
 
 def _owner(project: str) -> str:
@@ -540,21 +459,3 @@ def _parts(documents: list[Mapping[str, Any]]) -> Iterable[list[Mapping[str, Any
         part.append(document)
         size += length
     yield part
-
-
-def _plain(text: str) -> str:
-    """A name as it may stand in a list query; anything else would change the query's meaning."""
-    if not names.is_object_name(text):
-        raise Refused(f"{text!r} is not a name")
-    return text
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

@@ -1,0 +1,286 @@
+"""How commands and questions reach the entities, and what is said when nothing answers or nothing is there.
+
+A command is repeated while an entity continues as new, at most eight are in flight to one entity, and whatever goes
+wrong becomes an error of :mod:`freightway.errors` within twenty seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    QueryRejectCondition,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from freightway import contracts, names
+from freightway.entities.messages import Done, TargetRequest
+from freightway.errors import FreightwayError, NotFound, Refused
+
+AT_ONCE = 8
+"""Updates in flight to one entity; the server slows to a halt beyond ten."""
+
+ANSWER_WITHIN = timedelta(seconds=20)
+"""How long a command or question waits for a worker's answer."""
+
+_SHOWN_NAMES = 10
+_ENTITIES = {"project": "Project", "warehouse": "Warehouse", "stage": "Stage"}
+_WORDS = {"warehouse": "Warehouse", "stage": "Stage"}
+_SLOW = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+_PASSING = (
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.UNAVAILABLE,
+)
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class Transport:
+    """Sends updates and queries, and lists workflows.
+
+    Args:
+        client: a Temporal client that speaks pydantic (``freightway.connection.connect``).
+        actor: who asks; the name of the operating system's user if empty.
+    """
+
+    def __init__(self, client: Client, *, actor: str = "") -> None:
+        self.client = client
+        self.actor = actor or _user()
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    # -- lists -----------------------------------------------------------------------------------------------------
+
+    async def rows(
+        self, kind: str, project: str = "", *, stage: str = "", limit: int = 0, running: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return what ``get`` shows: the memo of each entity or promotion, with its workflow id and start.
+
+        Args:
+            kind: ``Project``, ``Warehouse``, ``Stage``, ``Promotion`` or ``Verification``.
+            limit: most rows, newest first; 0 for all.
+            running: only what runs; of entities that is always so.
+        """
+        query = f'WorkflowType = "{kind}"'
+        if running or kind in _ENTITIES.values():
+            query += ' AND ExecutionStatus = "Running"'
+        if project:
+            query += f' AND FreightwayProject = "{_plain(project)}"'
+        if stage:
+            query += f' AND FreightwayStage = "{_plain(stage)}"'
+        found = []
+        try:
+            async for run in self.client.list_workflows(query, page_size=1000, limit=limit or None):
+                memo = (await run.memo()).get("freightway") or {}
+                status = run.status.name if run.status else ""
+                found.append(
+                    {**memo, "workflowId": run.id, "startedAt": run.start_time.isoformat(), "status": status}
+                )
+        except RPCError as error:
+            raise _server_error(error, self.client.namespace) from error
+        return found
+
+    async def running(self, workflow_id: str) -> bool:
+        """Return whether a workflow runs."""
+        return await self.status(workflow_id) == WorkflowExecutionStatus.RUNNING.name
+
+    async def status(self, workflow_id: str) -> str:
+        """Return how a workflow stands (``RUNNING``, ``COMPLETED``, …), empty if there is none."""
+        try:
+            description = await self.client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return ""
+            raise _server_error(error, self.client.namespace) from error
+        return description.status.name if description.status else ""
+
+    # -- commands --------------------------------------------------------------------------------------------------
+
+    def _filled(self, request: Any) -> Any:
+        return request.model_copy(update={"id": request.id or new_id(), "actor": request.actor or self.actor})
+
+    async def _target(self, workflow_id: str, update: str, name: str) -> Done:
+        return await self._update(workflow_id, update, self._filled(TargetRequest(name=name)), Done)
+
+    async def _update(
+        self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], *, start: str = ""
+    ) -> AnswerT:
+        """Send a command until it is answered; ``start`` starts the entity of that type if it does not run."""
+        slots = self._slots.setdefault(workflow_id, asyncio.Semaphore(AT_ONCE))
+        async with slots:
+            try:
+                async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+                    return await self._until_taken(workflow_id, update, request, answer, start)
+            except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+                raise no_answer(workflow_id) from error
+
+    async def _until_taken(
+        self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], start: str
+    ) -> AnswerT:
+        pause = 0.05
+        while True:
+            try:
+                return await self._send(workflow_id, update, request, answer, start)
+            except WorkflowUpdateFailedError as error:
+                cause = error.cause
+                if isinstance(cause, ApplicationError) and cause.type != "AcceptedUpdateCompletedWorkflow":
+                    raise Refused(cause.message) from error
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    raise await self.missing(workflow_id) from error
+                # An entity that continues as new, a busy or restarting server: the next try may succeed.
+                if error.status not in _PASSING:
+                    raise _refused_by_server(error, workflow_id, self.client.namespace) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    async def _send(
+        self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], start: str
+    ) -> AnswerT:
+        if not start:
+            handle = self.client.get_workflow_handle(workflow_id)
+            found: AnswerT = await handle.execute_update(update, request, id=request.id, result_type=answer)
+            return found
+        name = workflow_id.partition("/")[2] or workflow_id
+        attributes = [SearchAttributePair(contracts.PROJECT_ATTRIBUTE, name)] if start == "Project" else []
+        operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            start,
+            {"name": name},
+            id=workflow_id,
+            task_queue=names.TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes(attributes),
+            static_summary=f"{start} {name}" if start != "Cluster" else "Cluster",
+        )
+        started: AnswerT = await self.client.execute_update_with_start_workflow(
+            update, request, id=request.id, result_type=answer, start_workflow_operation=operation
+        )
+        return started
+
+    # -- questions -------------------------------------------------------------------------------------------------
+
+    async def _query(self, workflow_id: str, query: str, answer: Any, *args: Any) -> Any:
+        handle = self.client.get_workflow_handle(workflow_id)
+        # An entity that was deleted is over and would still answer; a promotion that is over may be asked.
+        is_entity = workflow_id.partition("/")[0] in _ENTITIES
+        reject = QueryRejectCondition.NOT_OPEN if is_entity else None
+        try:
+            return await handle.query(
+                query, *args, result_type=answer, reject_condition=reject, rpc_timeout=ANSWER_WITHIN
+            )
+        except WorkflowQueryFailedError as error:
+            raise Refused(str(error)) from error
+        except WorkflowQueryRejectedError as error:
+            raise await self.missing(workflow_id) from error
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                raise await self.missing(workflow_id) from error
+            if error.status in (*_SLOW, RPCStatusCode.FAILED_PRECONDITION):
+                raise no_answer(workflow_id) from error
+            raise _server_error(error, self.client.namespace) from error
+
+    # -- what is not there -----------------------------------------------------------------------------------------
+
+    async def missing(self, workflow_id: str) -> FreightwayError:
+        """Return the error that says that something does not run, and what there is instead."""
+        kind, _, name = workflow_id.partition("/")
+        project, _, rest = name.partition("/")
+        if kind == "cluster":
+            return NotFound("resource", "cluster", "apply a cluster-wide resource first")
+        projects = [str(row.get("name")) for row in await self.rows("Project")]
+        if project not in projects or kind == "project":
+            known = _listed(projects, "the projects are {}", "there is none yet: freightway apply -f FILE")
+            return NotFound("project", project, known)
+        if kind in ("promotion", "verification"):
+            return await self._missing_run(kind, project, rest)
+        rows = await self.rows(_ENTITIES.get(kind, kind), project)
+        known = _listed((str(row.get("name")) for row in rows), "it has {}", "it has none")
+        return NotFound(_WORDS.get(kind, kind), rest, f"in project {project!r}: {known}")
+
+    async def _missing_run(self, kind: str, project: str, name: str) -> FreightwayError:
+        status = await self.status(f"{kind}/{project}/{name}")
+        if status and status != WorkflowExecutionStatus.RUNNING.name:
+            rows = [row for row in await self.rows(kind.capitalize(), project) if row.get("name") == name]
+            phase = rows[0].get("phase") if rows else ""
+            ended = {"TERMINATED": "Aborted", "CANCELED": "Aborted"}.get(status) or phase or status.lower()
+            return Refused(f"{kind} {name} is over: {ended}")
+        newest = [str(row.get("name")) for row in await self.rows(kind.capitalize(), project, limit=5)]
+        known = _listed(newest, "the newest are {}", "there is none yet")
+        return NotFound(kind, name, f"in project {project!r}: {known}")
+
+
+def no_answer(workflow_id: str) -> FreightwayError:
+    """Return the error that says that no worker answered, and what to start."""
+    return FreightwayError(
+        f"{workflow_id} did not answer within {ANSWER_WITHIN.total_seconds():g} s; is a worker running? start one "
+        "with `freightway worker`"
+    )
+
+
+def new_id() -> str:
+    """Return an id for a command."""
+    return uuid.uuid4().hex
+
+
+def _listed(found: Iterable[str], text: str, none: str) -> str:
+    known = sorted(found)
+    if not known:
+        return none
+    more = f" and {len(known) - _SHOWN_NAMES} more" if len(known) > _SHOWN_NAMES else ""
+    return text.format(", ".join(known[:_SHOWN_NAMES]) + more)
+
+
+def _refused_by_server(error: RPCError, workflow_id: str, namespace: str) -> FreightwayError:
+    if error.status in _SLOW:
+        return no_answer(workflow_id)
+    return _server_error(error, namespace)
+
+
+def _server_error(error: RPCError, namespace: str) -> FreightwayError:
+    if "search attribute" in error.message.lower():
+        return FreightwayError(
+            f"namespace {namespace!r} is not prepared: a worker does that when it starts; start one with "
+            "`freightway worker`"
+        )
+    if error.status == RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower():
+        return FreightwayError(
+            f"namespace {namespace!r} not found; name yours with TEMPORAL_NAMESPACE, or create it: temporal operator "
+            f"namespace create -n {namespace} --retention 90d"
+        )
+    if error.status in (*_SLOW, RPCStatusCode.UNAVAILABLE):
+        return FreightwayError(
+            "the Temporal server does not answer any more; start one with `freightway dev`"
+        )
+    return FreightwayError(f"Temporal refused: {error.message}")
+
+
+def _plain(text: str) -> str:
+    """A name as it may stand in a list query; anything else would change the query's meaning."""
+    if not names.is_object_name(text):
+        raise Refused(f"{text!r} is not a name")
+    return text
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
