@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from naive_model import NaiveModel, Wish
 
 from freightway.selection import freight_facts, holds
@@ -46,13 +56,14 @@ SOAKS = st.sampled_from([None, timedelta(0), 5 * MINUTE, 60 * MINUTE])
 class LifeOfFreight(RuleBasedStateMachine):
     """Stages dev -> test -> gate (control flow) -> prod, which may also ask test and dev, over two Warehouses."""
 
+    sources: ClassVar[tuple[str, ...]] = ("test",)
+    """The Stages that prod takes Freight of Warehouse a from."""
+    needs_all: ClassVar[bool] = False
     freight = Bundle("freight")
 
     @initialize(
         soak_test=SOAKS,
         soak_prod=SOAKS,
-        sources=st.sampled_from([("test",), ("gate",), ("test", "gate"), ("dev", "test"), ()]),
-        needs_all=st.booleans(),
         match=st.booleans(),
         policy=st.sampled_from(["fifo", "latest"]),
     )
@@ -60,8 +71,6 @@ class LifeOfFreight(RuleBasedStateMachine):
         self,
         soak_test: timedelta | None,
         soak_prod: timedelta | None,
-        sources: tuple[str, ...],
-        needs_all: bool,
         match: bool,
         policy: QueuePolicy,
     ) -> None:
@@ -70,7 +79,7 @@ class LifeOfFreight(RuleBasedStateMachine):
             "test": [Wish("a", False, ("dev",), False, soak_test), Wish("b", True, (), False, None)],
             "gate": [Wish("a", False, ("test",), True, soak_test)],
             "prod": [
-                Wish("a", False, sources, needs_all, soak_prod),
+                Wish("a", False, self.sources, self.needs_all, soak_prod),
                 Wish("b", False, ("test",), True, None),
             ],
         }
@@ -190,6 +199,12 @@ class LifeOfFreight(RuleBasedStateMachine):
             if not decision.promote:
                 continue
             name = decision.freight
+            request = next(one for one in self.requests[stage] if one.origin == decision.origin)
+            newer = [one for one in self.listed(stage) if one.origin == decision.origin]
+            if request.policy == "MatchUpstream":
+                assert request.stages[0] in self.facts[name].currently_in
+            else:
+                assert self.facts[name].age_key == max(one.age_key for one in newer)
             assert self.model.available(name, stage, self.now)
             assert self.current[stage].get(decision.origin) != name
             assert decision.origin not in situation.held
@@ -294,6 +309,31 @@ class LifeOfFreight(RuleBasedStateMachine):
             self.queues[stage] = ended(self.queues[stage], waiting[at].promotion)
             self.close(stage, waiting[at].promotion, "Aborted")
 
+    @rule(
+        stage=st.sampled_from(REGULAR), steps=st.integers(min_value=1, max_value=5), succeeded=st.booleans()
+    )
+    def work(self, stage: str, steps: int, succeeded: bool) -> None:
+        """The usual course of a Stage, left off after some steps."""
+        course = (
+            lambda: self.decide(stage),
+            lambda: self.start(stage),
+            lambda: self.finish(stage, "Succeeded"),
+            lambda: self.start_verification(stage),
+            lambda: self.end_verification(stage, succeeded),
+        )
+        for step in course[:steps]:
+            step()
+
+    @rule(target=freight)
+    def bring_new_freight_through(self) -> str:
+        """New Freight goes through dev and test as fast as the rules let it."""
+        name = self.discover("a")
+        for stage in ("dev", "test"):
+            for _ in range(2):
+                self.work(stage, 5, True)
+        self.pass_on()
+        return name
+
     # What holds at every moment.
 
     def listed(self, stage: str) -> list[FreightFacts]:
@@ -350,5 +390,28 @@ class LifeOfFreight(RuleBasedStateMachine):
             assert self.queues[stage] == StageQueue()
 
 
-LifeOfFreight.TestCase.settings = settings(max_examples=HISTORIES, stateful_step_count=50, deadline=None)
-TestLifeOfFreight = LifeOfFreight.TestCase
+class OneOfTwo(LifeOfFreight):
+    sources = ("dev", "test")
+
+
+class AllOfTwo(LifeOfFreight):
+    sources = ("dev", "test")
+    needs_all = True
+
+
+class BehindControlFlow(LifeOfFreight):
+    sources = ("gate",)
+
+
+class AllOfNone(LifeOfFreight):
+    sources = ()
+    needs_all = True
+
+
+MACHINES = (LifeOfFreight, OneOfTwo, AllOfTwo, BehindControlFlow, AllOfNone)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.__name__)
+def test_core_agrees_with_the_naive_model(machine: type[LifeOfFreight]) -> None:
+    effort = settings(max_examples=HISTORIES // len(MACHINES) + 1, stateful_step_count=50, deadline=None)
+    run_state_machine_as_test(machine, settings=effort)
