@@ -166,3 +166,11 @@ def test_changes_of_facts_are_idempotent() -> None:
     assert freight_facts.left(gone, "a", T0 + 2 * HOUR) == gone
     once = freight_facts.approved(facts, "s", T0, "ann", "fix")
     assert freight_facts.approved(once, "s", T0 + HOUR) == once
+
+
+def test_shorter_second_stay_keeps_the_longest() -> None:
+    facts = freight_facts.verified(freight_facts.entered(freight(), "a", T0), "a", T0)
+    facts = freight_facts.left(facts, "a", T0 + HOUR)
+    facts = freight_facts.entered(facts, "a", T0 + 2 * HOUR)
+    facts = freight_facts.left(facts, "a", T0 + 2 * HOUR + HOUR / 2)
+    assert facts.soaked("a", T0 + 9 * HOUR) == HOUR
