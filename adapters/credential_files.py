@@ -63,7 +63,13 @@ def write_credentials(
 
 
 def write_generic(
-    home: Path, *, project: str | None, name: str, data: Mapping[str, str], replace: bool = False
+    home: Path,
+    *,
+    project: str | None,
+    name: str,
+    data: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+    replace: bool = False,
 ) -> Path:
     """Write a generic Secret, which expressions read with ``secret()`` or ``sharedSecret()``; return the file.
 
@@ -72,7 +78,26 @@ def write_generic(
     """
     if not data:
         raise Refused("a generic Secret needs at least one value")
-    return _write(home, project, name, "generic", dict(data), {}, replace=replace)
+    return _write(home, project, name, "generic", dict(data), annotations or {}, replace=replace)
+
+
+def write_configmap(
+    home: Path,
+    *,
+    project: str | None,
+    name: str,
+    data: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+    replace: bool = False,
+) -> Path:
+    """Write a ConfigMap, which expressions read with ``configMap()`` or ``sharedConfigMap()``; return the file.
+
+    Raises:
+        Refused: if there is no value, or the file is there already.
+    """
+    if not data:
+        raise Refused("a ConfigMap needs at least one value")
+    return _write(home, project, name, "", dict(data), annotations or {}, replace=replace)
 
 
 def _write(
@@ -91,11 +116,19 @@ def _write(
         if not _NAME.fullmatch(text):
             raise Refused(f"{what} {text!r} must be lower-case letters, digits, '-' and '.'")
     folder = home / "secrets" / (project or SHARED)
-    path = folder / f"{name}.yaml"
-    metadata: dict[str, object] = {"name": name, "labels": {CRED_TYPE: kind}}
+    # A Secret and a ConfigMap may have one name.
+    path = folder / (f"{name}.yaml" if kind else f"{name}.configmap.yaml")
+    metadata: dict[str, object] = {"name": name}
+    if kind:
+        metadata["labels"] = {CRED_TYPE: kind}
     if annotations:
         metadata["annotations"] = dict(annotations)
-    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret" if kind else "ConfigMap",
+        "metadata": metadata,
+        "stringData" if kind else "data": data,
+    }
     try:
         for part in (home / "secrets", folder):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -160,6 +160,10 @@ class DevServer:
         await self.stop()
         raise FreightwayError(f"the Temporal server did not listen on port {self.port} within {seconds:g} s")
 
+    async def wait(self) -> int:
+        """Wait until the server ends, by itself or because it is stopped, and return its status."""
+        return await self._process.wait() if self._process else 0
+
     async def stop(self) -> None:
         """End the server; its file stays."""
         process, self._process = self._process, None

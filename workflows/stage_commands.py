@@ -549,7 +549,7 @@ class StageCommands(Entity):
             chosen = [stage_rules.resolve_freight(self.state, request.freight, "", now)]
         else:
             chosen = sorted(self.state.freight.values(), key=lambda record: record.age_key, reverse=True)
-        return [stage_rules.explain(self.state, record, now) for record in chosen]
+        return [stage_gates.explain_start(self.state, record, now) for record in chosen]
 
     @workflow.query
     def health_request(self) -> contracts.StageHealthRequest:

@@ -291,7 +291,8 @@ def delete_targets(state: ProjectState, targets: Iterable[str], *, everything: b
     wanted = list(dict.fromkeys(targets))
     missing = [target for target in wanted if target not in have]
     if missing:
-        raise InvalidResource(f"{', '.join(missing)} not found in project {state.name!r}")
+        known = f"it has {', '.join(have)}" if have else "it has nothing"
+        raise InvalidResource(f"{', '.join(missing)} not found in project {state.name!r}: {known}")
     return [target for target in have if target in wanted]
 
 

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from freightway.entities import stage_rules
+from freightway.entities.freight import FreightRecord
 from freightway.entities.stage import StageState
 from freightway.entities.stage_rules import queue_of, stage_ref
-from freightway.selection import availability, freezes, holds, windows
+from freightway.selection import availability, explain, freezes, holds, windows
+from freightway.selection.availability import Verdict
 from freightway.selection.queue import Gate, Turn, VerificationState, next_turn
 from freightway.selection.windows import PromotionWindow, WindowVerdict
 
 
 def turn(state: StageState, now: datetime) -> Turn:
     """Return which promotion starts now, or what the next one waits for and until when."""
-    stage = stage_ref(state)
-    gate = Gate(
+    return next_turn(queue_of(state), gate(state, now))
+
+
+def gate(state: StageState, now: datetime) -> Gate:
+    """Return what a start depends on besides the queue."""
+    return Gate(
         has_freight=state.holding is not None,
         is_healthy=state.health_status == "Healthy",
         verification=_verification(state),
         window=window_verdict(state, now),
-        freeze=freezes.freeze_verdict(state.configuration.freezes, stage, now),
+        freeze=freezes.freeze_verdict(state.configuration.freezes, stage_ref(state), now),
     )
-    return next_turn(queue_of(state), gate)
+
+
+def explain_start(state: StageState, freight: FreightRecord, now: datetime) -> Verdict:
+    """Return whether Freight may come, and whether its promotion could start now."""
+    return explain.explain_start(stage_rules.explain(state, freight, now), gate(state, now), now)
 
 
 def _verification(state: StageState) -> VerificationState:
