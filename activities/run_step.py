@@ -122,7 +122,7 @@ async def _run(
     except ValidationError as error:
         return invalid_config(step.alias, step.uses, error)
     recorder = Recorder(pinned=replay.resolved, rebuilding=True) if replay else Recorder()
-    attempt = Attempt(request, _info(request), recorder, held)
+    attempt = Attempt(request, _info(request, services.clock()), recorder, held)
     try:
         outcome = outcome_of(step.alias, await ready.kind.run(config, **services.inject(ready.kind, attempt)))
         if held is not None and request.workspace is not None:
@@ -191,8 +191,9 @@ def _without_secrets(request: StepRequest, outcome: StepOutcome, masker: Masker)
     )
 
 
-def _info(request: StepRequest) -> StepInfo:
+def _info(request: StepRequest, now: datetime) -> StepInfo:
     alias = request.step.alias
+    started = next((meta.started_at for meta in request.metas if meta.alias == alias), None)
     return StepInfo(
         project=request.project,
         stage=request.stage,
@@ -209,4 +210,6 @@ def _info(request: StepRequest) -> StepInfo:
         idempotency_key=f"{request.project}/{request.promotion}/{alias}/{request.poll}",
         ui_base_url=request.ui_base_url,
         answers=request.answers,
+        step_started_at=started,
+        now=now,
     )

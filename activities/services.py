@@ -6,6 +6,7 @@ A new capability is one more line in :func:`make_services`, or a call of :meth:`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,9 @@ from freightway.activities.steps.registry import (
 from freightway.activities.workspace import OpenWorkspace, WorkspaceManager
 from freightway.adapters.credentials import CredentialStore
 from freightway.adapters.data import FolderData
+from freightway.adapters.helm import Helm
 from freightway.adapters.http import Http
+from freightway.adapters.kustomize import Kustomize
 from freightway.adapters.processes import ProcessRunner
 from freightway.errors import StepErrored
 from freightway.promotion.functions import Secrets
@@ -133,6 +136,8 @@ def make_services(
             **ATTEMPT_PROVIDERS,
             Http: lambda _: client,
             CredentialStore: lambda _: store,
+            Helm: lambda _: Helm.find(os.environ),
+            Kustomize: lambda _: Kustomize.find(os.environ),
             **(providers or {}),
         },
         data=lambda: FolderData(home),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from freightway.errors import FreightwayError
-from freightway.resources.urls import normalize_git
+from freightway.urls import normalize_git
 
 AUTHORIZED = "kargo.akuity.io/authorized-stage"
 """Annotation of an Application: ``<project>:<stage>``, several separated by commas."""

@@ -22,7 +22,7 @@ from freightway.adapters.http import Http
 from freightway.adapters.http_address import is_loopback
 from freightway.adapters.secret_files import Manifest, SecretFiles
 from freightway.errors import FreightwayError, Problem
-from freightway.resources.urls import normalize_chart, normalize_git, normalize_image, sanitize
+from freightway.urls import normalize_chart, normalize_git, normalize_image, sanitize
 
 __all__ = ["CredentialKind", "CredentialStore", "Credentials", "write_credentials", "write_generic"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from freightway.resources.urls import normalize_git
+from freightway.urls import normalize_git
 
 _PATHS = {
     "github": "commit",

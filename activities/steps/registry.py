@@ -86,6 +86,8 @@ class StepInfo:
         poll: completed polls and counted attempts of this step before this one.
         idempotency_key: promotion, step and poll number; the same for each attempt of one poll.
         answers: what people answered to steps of this promotion that wait for an approval.
+        step_started_at: when this step was first started, None before that is recorded.
+        now: the instant of this attempt.
     """
 
     project: str
@@ -103,6 +105,8 @@ class StepInfo:
     idempotency_key: str = ""
     ui_base_url: str = ""
     answers: tuple[Answer, ...] = ()
+    step_started_at: datetime | None = None
+    now: datetime | None = None
 
 
 @dataclass(slots=True)

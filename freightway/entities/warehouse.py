@@ -19,10 +19,10 @@ from freightway.errors import ExpressionError, Refused
 from freightway.expr import functions
 from freightway.promotion.model import FreightReference, Origin
 from freightway.resources.meta import Model
-from freightway.resources.urls import normalize_chart, normalize_git
 from freightway.selection import freight_facts
 from freightway.selection.alias import alias_for
 from freightway.selection.freight_id import freight_id
+from freightway.urls import normalize_chart, normalize_git
 
 KEPT_FREIGHT = 20
 """How many unused Freight are kept beyond the oldest one in use."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from freightway.resources.check_expressions import Finding, check_expression
 from freightway.resources.freight import Freight
 from freightway.resources.name_pattern import check_regex, glob_to_regex
-from freightway.resources.semver import parse_constraint
-from freightway.resources.urls import normalize_chart, normalize_git, normalize_image
 from freightway.resources.warehouse import GitSubscription, ImageSubscription, Subscription, Warehouse
 from freightway.resources.yaml_source import YamlPath
+from freightway.semver import parse_constraint
+from freightway.urls import normalize_chart, normalize_git, normalize_image
 
 _REPLACED = "no longer filters anything and makes every discovery fail in Kargo; use {} instead"
 

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from freightway.resources.urls import normalize_chart, normalize_git
+from freightway.urls import normalize_chart, normalize_git
 
 
 def freight_id(freight: Mapping[str, Any]) -> str:

@@ -1,5 +1,5 @@
-"""Semantic versions for selection: the entry point to ``freightway.resources.semver``."""
+"""Semantic versions for selection: the entry point to ``freightway.semver``."""
 
-from freightway.resources.semver import Constraint, Version, parse, parse_constraint, select
+from freightway.semver import Constraint, Version, parse, parse_constraint, select
 
 __all__ = ["Constraint", "Version", "parse", "parse_constraint", "select"]

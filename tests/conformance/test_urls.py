@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from facts import case_id, cases
 
-from freightway.resources.urls import normalize_chart, normalize_git, normalize_image
+from freightway.urls import normalize_chart, normalize_git, normalize_image
 
 NORMALIZE = {"git": normalize_git, "image": normalize_image, "chart": normalize_chart}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re2
 
-from freightway.resources.go_url import URL, parse_url
+from freightway.go_url import URL, parse_url
 
 _SCP = re2.compile(r"((?:[0-9A-Za-z_-]+@)?[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*)(?::(.*))?")
 _REPOSITORY_NAME = re2.compile(r"[a-z0-9_./-]{2,255}")
