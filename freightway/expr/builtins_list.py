@@ -136,7 +136,7 @@ def from_pairs(run: Run, value: object) -> AnyMap:
     """Return the map of a list of pairs."""
     result = AnyMap()
     pairs = _items(value, "transform from pairs")
-    run.step(len(pairs))
+    run.step(4 * len(pairs))
     for pair in pairs:
         if not isinstance(pair, list):
             raise Failure(f"invalid pair of type {type_name(pair)}")
@@ -161,7 +161,7 @@ def uniq(run: Run, value: object) -> list[object]:
         return list(dict.fromkeys(items))
     kept: list[object] = []
     for item in items:
-        run.step(1 + len(kept) // 2)
+        run.step(1 + len(kept))
         if not any(equal(item, other, run.step) for other in kept):
             kept.append(item)
     return kept
@@ -186,7 +186,7 @@ def flatten(run: Run, value: object) -> list[object]:
 def _flatten(run: Run, items: list[object], result: list[object], depth: int) -> None:
     if depth > MAX_DEPTH:
         raise Failure("recursion depth exceeded")
-    run.step(1 + len(items))
+    run.step(2 + 2 * len(items))
     for item in items:
         if isinstance(item, (list, bytes)):
             _flatten(run, _items(item, "flatten"), result, depth + 1)
@@ -213,19 +213,24 @@ def sorted_indexes(run: Run, values: list[object], *, descending: bool) -> list[
         Failure: if two values cannot be compared.
     """
     count = len(values)
-    run.step(count * max(count.bit_length(), 1))
     indexes = list(range(count))
     if _is_plain(values):
+        run.step(count)
         indexes.sort(key=values.__getitem__, reverse=descending)  # type: ignore[arg-type]
         return indexes
 
     def before(one: int, two: int) -> bool:
         return less(values[two], values[one]) if descending else less(values[one], values[two])
 
+    run.step(count * max(count.bit_length(), 1))
+
+    def order(one: int, two: int) -> int:
+        return before(two, one) - before(one, two)
+
     if count <= INSERTION_LIMIT:
         _insertion_sort(indexes, before)
     else:
-        indexes.sort(key=cmp_to_key(lambda one, two: before(two, one) - before(one, two)))
+        indexes.sort(key=cmp_to_key(order))
     return indexes
 
 

@@ -115,7 +115,7 @@ def _extreme(
     for argument in arguments:
         candidates: Iterator[object]
         if isinstance(argument, (list, bytes)):
-            run.step(1 + len(argument))
+            run.step(4 + 3 * len(argument))
             candidates = _list_candidates(run, name, worse, argument, depth)
         elif _is_number(argument) or isinstance(argument, (Duration, Month, Weekday)):
             candidates = iter((argument,))
@@ -160,7 +160,7 @@ def _groups(run: Run, name: str, arguments: tuple[object, ...], depth: int) -> I
     _check_depth(depth)
     for argument in arguments:
         if isinstance(argument, (list, bytes)):
-            run.step(1 + len(argument))
+            run.step(4 + 3 * len(argument))
             if depth == 0:
                 yield from _groups(run, name, tuple(argument), depth + 1)
                 continue
@@ -196,7 +196,7 @@ def _flat_numbers(run: Run, arguments: tuple[object, ...], depth: int) -> Iterat
     _check_depth(depth)
     for argument in arguments:
         if isinstance(argument, (list, bytes)):
-            run.step(1 + len(argument))
+            run.step(4 + 3 * len(argument))
             yield from _flat_numbers(run, tuple(argument), depth + 1)
         else:
             yield _number("median", argument)

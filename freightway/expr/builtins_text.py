@@ -84,10 +84,7 @@ def split(run: Run, text: object, separator: object, limit: object = -1) -> Stri
     if most == 0:
         return NilStringList()
     run.text(len(value))
-    if between == "":
-        parts = _characters(value, most)
-    else:
-        parts = value.split(between, most - 1 if most > 0 else -1)
+    parts = _characters(value, most) if between == "" else value.split(between, most - 1 if most > 0 else -1)
     run.step(len(parts))
     return StringList(parts)
 

@@ -71,4 +71,5 @@ def _accepts(parameter: Nature, argument: object) -> bool:
         return type_name(argument) == parameter.deref().name
     if parameter.kind == "float64":  # an integer literal becomes a float where a float is asked for
         return type(argument) is int
-    return argument is None and parameter.kind in {"ptr", "map", "slice", "func"}
+    # Go turns nil into the zero value only where it calls by reflection: AddDate is the one method that matters.
+    return argument is None and parameter.kind in {"ptr", "map", "slice", "func", "int"}

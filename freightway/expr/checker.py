@@ -39,10 +39,10 @@ def check(node: n.Node, functions: Mapping[str, Nature]) -> Nature:
     Raises:
         Failure: if the types cannot work out.
     """
-    return Checker(functions).visit(node)
+    return _Checker(functions).visit(node)
 
 
-class Checker(BuiltinChecks):
+class _Checker(BuiltinChecks):
     """One check of one tree."""
 
     def __init__(self, functions: Mapping[str, Nature]) -> None:
@@ -254,20 +254,20 @@ _VISITORS: Mapping[type[n.Node], Any] = cast(
         n.Bool: _always(BOOL),
         n.String: _always(STRING),
         n.Bytes: _always(BYTES),
-        n.Identifier: Checker.identifier,
-        n.Unary: Checker.unary,
-        n.Chain: Checker.chain,
-        n.Member: Checker.member,
-        n.Slice: Checker.slice,
-        n.Call: Checker.call,
-        n.Builtin: Checker.builtin,
-        n.Predicate: Checker.predicate,
-        n.Pointer: Checker.pointer,
-        n.Let: Checker.let,
-        n.Sequence: Checker.sequence,
-        n.Conditional: Checker.conditional,
-        n.Array: Checker.array,
-        n.Map: Checker.map,
-        n.Pair: Checker.pair,
+        n.Identifier: _Checker.identifier,
+        n.Unary: _Checker.unary,
+        n.Chain: _Checker.chain,
+        n.Member: _Checker.member,
+        n.Slice: _Checker.slice,
+        n.Call: _Checker.call,
+        n.Builtin: _Checker.builtin,
+        n.Predicate: _Checker.predicate,
+        n.Pointer: _Checker.pointer,
+        n.Let: _Checker.let,
+        n.Sequence: _Checker.sequence,
+        n.Conditional: _Checker.conditional,
+        n.Array: _Checker.array,
+        n.Map: _Checker.map,
+        n.Pair: _Checker.pair,
     },
 )

@@ -13,7 +13,7 @@ from freightway.expr.failure import Failure
 from freightway.expr.fold import IntSet, StringSet
 from freightway.expr.regex import check_pattern, matches
 from freightway.expr.run import Run
-from freightway.expr.values import MAX_INT, MIN_INT, is_nil, type_name
+from freightway.expr.values import MAX_INT, MIN_INT, is_nil, type_name, wrap
 
 Evaluate = Callable[[Run], object]
 
@@ -198,7 +198,7 @@ def _membership(node: n.Binary, left: Evaluate, right: Evaluate) -> Evaluate:
 
 def _range(run: Run, first: object, last: object) -> object:
     start, stop = ops.to_int(first), ops.to_int(last)
-    run.grow(max(stop - start + 1, 0))
+    run.grow(max(wrap(stop - start + 1), 0))
     return ops.make_range(start, stop)
 
 

@@ -16,7 +16,7 @@ from freightway.expr.builtins_list import sorted_indexes
 from freightway.expr.compile_operators import Evaluate, not_a_bool, placed
 from freightway.expr.failure import Failure
 from freightway.expr.run import Run, Scope
-from freightway.expr.values import NATIVE, AnyMap, NilList, adopt, elements
+from freightway.expr.values import NATIVE, NO_ELEMENT, AnyMap, NilList, adopt, elements
 
 Compile = Callable[[n.Node], Evaluate]
 Body = Callable[[Run, Scope, list[object]], object]
@@ -35,7 +35,7 @@ def compile_predicate_builtin(compile_node: Compile, node: n.Builtin) -> Evaluat
         try:
             items = elements(source)
             if items:
-                scope.item = _adopted(items[0])
+                scope.item = _pointed(items[0])
             return body(run, scope, items)
         except Failure as failure:
             raise placed(failure, offset) from failure.__cause__
@@ -49,11 +49,15 @@ def _adopted(item: object) -> object:
     return item if type(item) in NATIVE else adopt(item)
 
 
+def _pointed(item: object) -> object:
+    return item if type(item) in NATIVE or item is NO_ELEMENT else adopt(item)
+
+
 def _walk(scope: Scope, items: list[object]) -> Iterator[object]:
     """Yield the elements, each after the scope points at it."""
     for index, item in enumerate(items):
         scope.index = index
-        scope.item = item if type(item) in NATIVE else adopt(item)
+        scope.item = item if type(item) in NATIVE else _pointed(item)
         yield scope.item
 
 
@@ -63,7 +67,7 @@ def _walk_paying(
     for index in indexes:
         run.step(cost)
         scope.index = index
-        scope.item = _adopted(items[index])
+        scope.item = _pointed(items[index])
         yield scope.item
 
 
@@ -78,7 +82,7 @@ def _is_true(value: object) -> bool:
 def _predicate(compile_node: Compile, node: n.Builtin) -> tuple[Evaluate, int]:
     """Return the predicate, or the element itself where it is left out, and what it costs."""
     if len(node.arguments) == 1:
-        return lambda run: run.scope.item, 1
+        return lambda run: _adopted(run.scope.item), 1
     return compile_node(node.arguments[1]), n.size(node.arguments[1])
 
 
@@ -136,7 +140,7 @@ def _filter(compile_node: Compile, node: n.Builtin) -> Body:
         for item in _walk(scope, items):
             value = test(run)
             if value is True:
-                result.append(item if mapped is None else mapped(run))
+                result.append(_adopted(item) if mapped is None else mapped(run))
             elif value is not False:
                 raise not_a_bool(value, -1)
         run.grow(len(result))
@@ -182,7 +186,7 @@ def _find(*, last: bool, index: bool) -> Callable[[Compile, n.Builtin], Body]:
                 if _is_true(test(run)):
                     if index:
                         return scope.index
-                    return item if mapped is None else mapped(run)
+                    return _adopted(item) if mapped is None else mapped(run)
             if throws:
                 raise Failure("reflect: slice index out of range")
             return None
@@ -196,7 +200,7 @@ def _group_by(compile_node: Compile, node: n.Builtin) -> Body:
     key_of, cost = _predicate(compile_node, node)
 
     def body(run: Run, scope: Scope, items: list[object]) -> object:
-        run.step(cost * len(items))
+        run.step((cost + 4) * len(items))
         groups = AnyMap(of_lists=True)
         for item in _walk(scope, items):
             key = key_of(run)
@@ -205,7 +209,7 @@ def _group_by(compile_node: Compile, node: n.Builtin) -> Body:
                 group = []
                 groups.set(key, group)
             assert isinstance(group, list)
-            group.append(item)
+            group.append(_adopted(item))
         return groups
 
     return body
@@ -246,7 +250,7 @@ def _reduce(compile_node: Compile, node: n.Builtin) -> Body:
             raise Failure("reduce of empty array with no initial value")
         for index in range(first, len(items)):
             scope.index = index
-            scope.item = _adopted(items[index])
+            scope.item = _pointed(items[index])
             scope.acc = step(run)
         return scope.acc
 

@@ -19,7 +19,7 @@ from freightway.expr.compile_predicates import compile_predicate_builtin
 from freightway.expr.failure import Failure
 from freightway.expr.library import LIBRARY
 from freightway.expr.run import Run
-from freightway.expr.values import NATIVE, adopt, is_nil, type_name
+from freightway.expr.values import NATIVE, NO_ELEMENT, adopt, is_nil, type_name
 
 SKIP = object()
 # Longest run of left operands that is nested closure in closure; longer ones are cut into pieces.
@@ -27,7 +27,19 @@ SPINE_PIECE = 40
 _LEAVES = (n.Nil, n.Identifier, n.Integer, n.Float, n.Bool, n.String, n.Bytes, n.Constant, n.Pointer)
 
 
-class Compiler:
+def compile_tree(node: n.Node, functions: Collection[str]) -> tuple[Evaluate, int]:
+    """Return the closure of a checked tree, and how many variables a run needs.
+
+    Args:
+        functions: names of the functions that are called by name.
+    Raises:
+        Failure: if a part that the checker does not look at makes no sense.
+    """
+    compiler = _Compiler(functions)
+    return compiler.compile(node), compiler.variables
+
+
+class _Compiler:
     """One compilation."""
 
     def __init__(self, functions: Collection[str]) -> None:
@@ -79,7 +91,14 @@ class Compiler:
 
     def pointer(self, node: n.Pointer) -> Evaluate:
         if node.name == "":
-            return lambda run: run.scope.item
+
+            def element(run: Run) -> object:
+                item = run.scope.item
+                if item is NO_ELEMENT:
+                    raise Failure("reflect: call of reflect.Value.Index on map Value", node.offset)
+                return item
+
+            return element
         if node.name == "index":
             return lambda run: run.scope.index
         if node.name == "acc":
@@ -351,22 +370,22 @@ _COMPILERS: Mapping[type[n.Node], Any] = cast(
     "Mapping[type[n.Node], Any]",
     {
         **dict.fromkeys(
-            (n.Nil, n.Integer, n.Float, n.Bool, n.String, n.Bytes, n.Constant), Compiler.constant
+            (n.Nil, n.Integer, n.Float, n.Bool, n.String, n.Bytes, n.Constant), _Compiler.constant
         ),
-        n.Identifier: Compiler.identifier,
-        n.Pointer: Compiler.pointer,
-        n.Unary: Compiler.unary,
-        n.Binary: Compiler.binary,
-        n.Conditional: Compiler.conditional,
-        n.Chain: Compiler.chain,
-        n.Member: Compiler.member,
-        n.Slice: Compiler.slice,
-        n.Call: Compiler.call,
-        n.Builtin: Compiler.builtin,
-        n.Predicate: Compiler.predicate,
-        n.Let: Compiler.let,
-        n.Sequence: Compiler.sequence,
-        n.Array: Compiler.array,
-        n.Map: Compiler.map,
+        n.Identifier: _Compiler.identifier,
+        n.Pointer: _Compiler.pointer,
+        n.Unary: _Compiler.unary,
+        n.Binary: _Compiler.binary,
+        n.Conditional: _Compiler.conditional,
+        n.Chain: _Compiler.chain,
+        n.Member: _Compiler.member,
+        n.Slice: _Compiler.slice,
+        n.Call: _Compiler.call,
+        n.Builtin: _Compiler.builtin,
+        n.Predicate: _Compiler.predicate,
+        n.Let: _Compiler.let,
+        n.Sequence: _Compiler.sequence,
+        n.Array: _Compiler.array,
+        n.Map: _Compiler.map,
     },
 )

@@ -90,7 +90,7 @@ def _fold_binary(node: n.Binary) -> n.Node:
     if operator == "==":
         for kind in (n.Integer, n.String, n.Bool):
             if isinstance(left, kind) and isinstance(right, kind):
-                return _bool(left.value == right.value, node)  # type: ignore[attr-defined]
+                return _bool(left.value == right.value, node)
     return node
 
 

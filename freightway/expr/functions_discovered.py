@@ -18,7 +18,7 @@ from freightway.expr.structs import (
     make_struct,
 )
 from freightway.expr.values import Function, Struct
-from freightway.resources.urls import normalize_chart, normalize_git, normalize_image
+from freightway.urls import normalize_chart, normalize_git, normalize_image
 
 Json = Mapping[str, object]
 

@@ -14,7 +14,7 @@ from freightway.expr.failure import Failure
 from freightway.expr.natures import STRING, Nature, Signature
 from freightway.expr.structs import ARTIFACT, CHART, COMMIT, IMAGE, ORIGIN, make_struct
 from freightway.expr.values import Function, Struct
-from freightway.resources.urls import normalize_git
+from freightway.urls import normalize_git
 
 Json = Mapping[str, object]
 Warehouses = Mapping[str, Json] | Callable[[str], Json | None]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from freightway.expr.failure import Failure
 from freightway.expr.natures import BOOL, INT, STRING, UINT64, Nature, Signature, pointer_to
 from freightway.expr.values import Function, Object, Uint64
-from freightway.resources.semver import Version, parse
+from freightway.semver import Version, parse
 
 _VALUE_METHODS: dict[str, Signature] = {}
 _POINTER_METHODS: dict[str, Signature] = {}

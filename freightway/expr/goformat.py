@@ -35,7 +35,7 @@ def format_value(value: object, tick: Tick = free, depth: int = 0) -> str:
         return format_general(value)
     if depth > MAX_DEPTH:
         raise Failure("the value is nested too deeply")
-    tick(1 + (len(value) if isinstance(value, (list, bytes, dict)) else 0))
+    tick(4 + (4 * len(value) if isinstance(value, (list, bytes, dict)) else 0))
     if isinstance(value, (list, bytes)):
         return f"[{' '.join(format_value(item, tick, depth + 1) for item in value)}]"
     if isinstance(value, dict):

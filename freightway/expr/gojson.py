@@ -2,7 +2,7 @@
 
 Keys are sorted, ``<``, ``>`` and ``&`` are escaped, bytes are base64, a duration is a number of nanoseconds.
 
-Source: Go's encoding/json (1.27, where a map with keys of any type is allowed if each key is text or a number).
+Source: Go's encoding/json (1.27, where a map with keys of any type is allowed if each key is text or an integer).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class _Encoder:
             self.encode(adopt(value), depth + 1)
 
     def items(self, start: str, end: str, items: list[tuple[str, object]], depth: int) -> None:
-        self.tick(1 + len(items))
+        self.tick(4 + 4 * len(items))
         self.write(start)
         newline = f"\n{self.indent * (depth + 1)}" if self.indent else ""
         colon = ": " if self.indent else ":"
@@ -140,7 +140,7 @@ def _key_order(key: object) -> bytes | str:
 def _key_text(key: object) -> str:
     if isinstance(key, str):
         return key
-    if isinstance(key, (int, float)) and not isinstance(key, bool):
+    if isinstance(key, int) and not isinstance(key, bool):
         return encode_json(key)
     if isinstance(key, (Time, Duration, Month, Weekday)):
         return encode_json(key).strip('"')

@@ -53,7 +53,8 @@ class _Named(Object):
             return self.names[index]
         return f"%!{self.nature.name.removeprefix('time.')}({self.value})"
 
-    def method(self, name: str) -> Callable[..., object]:
+    def method(self, _name: str) -> Callable[..., object]:
+        """Return ``String``, the only method."""
         return self.__str__
 
 
@@ -93,7 +94,8 @@ class Location(Object):
     def __str__(self) -> str:
         return self.zone.name
 
-    def method(self, name: str) -> Callable[..., object]:
+    def method(self, _name: str) -> Callable[..., object]:
+        """Return ``String``, the only method."""
         return self.__str__
 
 
@@ -116,6 +118,7 @@ class Duration(Object):
         return format_duration(self.nanoseconds)
 
     def method(self, name: str) -> Callable[..., object]:
+        """Return the implementation of a method."""
         return partial(_DURATION_METHODS[name], self)
 
     def in_units(self, unit: int) -> float:
@@ -186,6 +189,7 @@ class Time(Object):
         return self.format(STRING_LAYOUT)
 
     def method(self, name: str) -> Callable[..., object]:
+        """Return the implementation of a method."""
         from freightway.expr.gotime_methods import METHODS
 
         return partial(METHODS[name], self)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from freightway.expr.failure import Failure
 from freightway.expr.gocalendar import days_from_civil
 from freightway.expr.gojson_time import time_json
 from freightway.expr.gotime import (
@@ -24,11 +25,11 @@ from freightway.expr.text import to_bytes
 from freightway.expr.values import Int64, wrap
 
 
-def _add_date(time: Time, years: int, months: int, days: int) -> Time:
+def _add_date(time: Time, years: int | None, months: int | None, days: int | None) -> Time:
     year, month, day = time.date
     hour, minute, second = time.clock
     seconds = hour * 3600 + minute * 60 + second
-    date = (year + years, month + months, day + days)
+    date = (year + (years or 0), month + (months or 0), day + (days or 0))
     return make_time(date, seconds, time.nanoseconds % NANOSECONDS, time.zone)
 
 
@@ -61,6 +62,12 @@ def _iso_year(time: Time) -> int:
     if thursday < days_from_civil(year, 1, 1):
         return year - 1
     return year + 1 if thursday >= days_from_civil(year + 1, 1, 1) else year
+
+
+def _in(time: Time, location: Location | None) -> Time:
+    if location is None:
+        raise Failure("time: missing Location in call to Time.In")
+    return Time(time.nanoseconds, location.zone)
 
 
 def _compare(time: Time, other: Time) -> int:
@@ -110,7 +117,7 @@ METHODS: dict[str, Callable[..., object]] = {
     "AddDate": _add_date,
     "Round": _round,
     "Truncate": _truncate,
-    "In": lambda time, location: Time(time.nanoseconds, location.zone),
+    "In": _in,
     "UTC": lambda time: Time(time.nanoseconds, UTC_ZONE),
     "Local": lambda time: Time(time.nanoseconds, UTC_ZONE),
     "Location": lambda time: Location(time.zone),

@@ -61,7 +61,7 @@ class _Emitter:
         entries = _entries(value)
         if entries is not None:
             self.mapping(entries, _deeper(indent, in_list=in_list), in_list=in_list, depth=depth)
-        elif isinstance(value, (list, bytes)) and not isinstance(value, str):
+        elif isinstance(value, (list, bytes)):
             self.sequence(list(value), _deeper(indent, in_list=in_list), in_list=in_list, depth=depth)
         else:
             self.scalar(value, _deeper(indent, in_list=in_list, scalar=True), space=indent >= 0)
@@ -72,11 +72,11 @@ class _Emitter:
         if not entries:
             self.write(" {}" if depth else "{}")
             return
-        self.tick(1 + len(entries))
+        self.tick(8 + 8 * len(entries))
         same_line = in_list or depth == 0
         if in_list:
             self.write(" ")
-        for key, item in sorted(entries, key=cmp_to_key(lambda a, b: _compare(a[0], b[0]))):
+        for key, item in sorted(entries, key=cmp_to_key(_compare_entries)):
             if not same_line:
                 self.write(f"\n{' ' * indent}")
             same_line = False
@@ -91,7 +91,7 @@ class _Emitter:
         if not items:
             self.write(" []" if depth else "[]")
             return
-        self.tick(1 + len(items))
+        self.tick(8 + 8 * len(items))
         same_line = in_list or depth == 0
         if in_list:
             self.write(" ")
@@ -109,6 +109,10 @@ class _Emitter:
             self.write(_literal(value, indent))
         else:
             self.write(_scalar_text(value))
+
+
+def _compare_entries(one: tuple[object, object], two: tuple[object, object]) -> int:
+    return _compare(one[0], two[0])
 
 
 def _entries(value: object) -> list[tuple[object, object]] | None:

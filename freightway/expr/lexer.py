@@ -7,6 +7,7 @@ Source: expr-lang 1.17.8 parser/lexer.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ KEYWORDS = frozenset(
 SPACES = frozenset("\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000") | {
     chr(code) for code in range(0x2000, 0x200B)
 }
+_ASCII_WORD = re.compile(r"[A-Za-z0-9_$]*")
 DIGITS = "0123456789_"
 RADIX_DIGITS = {"x": DIGITS + "abcdefABCDEF", "o": "01234567_", "b": "01_"}
 
@@ -81,7 +83,10 @@ class _Lexer:
         try:
             while self.end < len(self.source):
                 self.start = self.end
-                self.scan()
+                if self.source[self.end] == " ":
+                    self.end += 1
+                else:
+                    self.scan()
         except Failure as failure:
             self.tokens.append(Token(Kind.ERROR, failure.message, max(self.end - 1, 0)))
         else:
@@ -159,10 +164,16 @@ class _Lexer:
             body = self.source[self.start + 2 : self.end - 1]
             self.emit(Kind.BYTES, self.unescape(body, raw=True))
             return
-        while self.peek() and is_word(self.peek()):
-            self.end += 1
+        self.skip_word()
         word = self.source[self.start : self.end]
         self.emit(Kind.OPERATOR if word in KEYWORDS else Kind.IDENTIFIER)
+
+    def skip_word(self) -> None:
+        match = _ASCII_WORD.match(self.source, self.end)
+        assert match is not None
+        self.end = match.end()
+        while self.peek() and is_word(self.peek()):
+            self.end += 1
 
     def string(self, quote: str) -> None:
         self.skip_string(quote)
@@ -223,8 +234,7 @@ class _Lexer:
     def pointer(self) -> None:
         self.accept("#")
         self.emit(Kind.OPERATOR)
-        while self.peek() and is_word(self.peek()):
-            self.end += 1
+        self.skip_word()
         if self.end > self.start:
             self.emit(Kind.IDENTIFIER)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 MAX_NODES = 10_000
 MEMORY_BUDGET = 1_000_000
-MAX_STEPS = 1_500_000
+MAX_STEPS = 1_000_000
 MAX_TEXT_LENGTH = 16 * 1024 * 1024
 MAX_DEPTH = 120
 

@@ -238,7 +238,7 @@ def equal(left: object, right: object, tick: Tick = free) -> bool:
             return to_float(left) == to_float(right)
         return left == right
     if isinstance(left, list) and isinstance(right, list) and _comparable_lists(left, right):
-        tick(len(left))
+        tick(2 + 2 * len(left))
         return len(left) == len(right) and all(
             equal(one, two, tick) for one, two in zip(left, right, strict=True)
         )
@@ -266,7 +266,7 @@ def deep_equal(left: object, right: object, tick: Tick = free) -> bool:
         return False
     if left is right and not isinstance(left, float):
         return True
-    tick(1)
+    tick(2)
     if isinstance(left, list) and isinstance(right, list):
         if is_nil(left) != is_nil(right) or len(left) != len(right):
             return False
@@ -328,10 +328,10 @@ def contained(needle: object, container: object, tick: Tick = free) -> bool:
         return map_key(needle) in container
     if isinstance(container, AnyMap):
         return needle in container
-    if isinstance(container, Struct):
+    if isinstance(container, (Struct, Time)):
         if type(needle) is not str:
             raise Failure(f"cannot use {type_name(needle)} as field name of {type_name(container)}")
-        return needle in container.fields
+        return isinstance(container, Struct) and needle in container.fields
     if isinstance(container, bytes):
         return any(equal(item, needle) for item in container)
     raise Failure(f'operator "in" not defined on {type_name(container)}')

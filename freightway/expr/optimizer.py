@@ -20,11 +20,21 @@ def optimize(node: n.Node) -> n.Node:
     Raises:
         Failure: if a constant part cannot be computed.
     """
-    node = n.rewrite(node, membership)
+    names = {_name(part) for part in n.walk(node)}
+    if "in" in names:
+        node = n.rewrite(node, membership)
     node = n.rewrite(node, fold)
-    for visit in _REWRITES:
-        node = n.rewrite(node, visit)
+    for visit, needed in _REWRITES:
+        if names.intersection(needed):
+            node = n.rewrite(node, visit)
     return node
+
+
+def _name(node: n.Node) -> str:
+    """Return what tells whether a rewrite can apply: the name of a builtin, or ``in``."""
+    if isinstance(node, n.Builtin):
+        return node.name
+    return node.operator if isinstance(node, n.Binary) and node.operator == "in" else ""
 
 
 def _is_builtin(node: n.Node, name: str, arguments: int) -> bool:
@@ -226,16 +236,17 @@ def _count_threshold(node: n.Node) -> n.Node:
     return node
 
 
-_REWRITES = (
-    _range_test,
-    _filter_map,
-    _filter_length,
-    _filter_last,
-    _filter_first,
-    _combine_predicates,
-    _sum_range,
-    _sum_list,
-    _sum_map,
-    _count_any,
-    _count_threshold,
+_REWRITES: tuple[tuple[n.Rewrite, set[str]], ...] = (
+    (_range_test, {"in"}),
+    (_filter_map, {"filter"}),
+    (_filter_length, {"filter"}),
+    (_filter_last, {"filter"}),
+    (_filter_first, {"filter"}),
+    (_combine_predicates, {"all", "any", "none"}),
+    (_sum_range, {"sum", "reduce"}),
+    (_sum_list, {"sum"}),
+    (_sum_map, {"sum"}),
+    # `len(filter(a, p))` has become a count by now.
+    (_count_any, {"count", "filter"}),
+    (_count_threshold, {"count", "filter"}),
 )

@@ -7,19 +7,19 @@ Source: expr-lang 1.17.8 expr.go, with the options that Kargo uses: no declared 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from freightway.errors import ExpressionError
 from freightway.expr.checker import check
 from freightway.expr.compile_operators import Evaluate
-from freightway.expr.compiler import Compiler
+from freightway.expr.compiler import compile_tree
 from freightway.expr.failure import Failure, Stage, expression_error
 from freightway.expr.limits import DEFAULT_LIMITS, Limits
 from freightway.expr.natures import VARIADIC_ANY, Nature, Signature, function_of
 from freightway.expr.optimizer import optimize
 from freightway.expr.parser import TOO_DEEP, parse
-from freightway.expr.run import Now, Run
+from freightway.expr.run import OUT_OF_MEMORY, Now, Run
 from freightway.expr.values import AnyMap, Function
 
 CACHED_PROGRAMS = 4_096
@@ -85,7 +85,7 @@ class Program:
             raise expression_error(failure, self.source, "run") from failure.__cause__
         except ExpressionError:
             raise
-        except Exception as error:  # noqa: BLE001 - the promise of this module: nothing else comes out
+        except Exception as error:
             raise _unexpected(error, self.source, "run") from error
         finally:
             meter.steps = max(meter.steps, run.steps)
@@ -101,20 +101,28 @@ def _unexpected(error: Exception, source: str, stage: Stage) -> ExpressionError:
 
 def _check_result(run: Run, value: object) -> None:
     """Refuse a result that is nested too deeply, or too large once shared parts are written out."""
-    level = [value]
-    for _ in range(MAX_RESULT_DEPTH):
-        following: list[object] = []
-        for item in level:
-            parts = item.values() if isinstance(item, dict) else item
-            if isinstance(item, AnyMap):
-                parts = [entry[1] for entry in item.items()]
-            assert not isinstance(parts, AnyMap)
-            following.extend(part for part in parts if isinstance(part, (list, dict, AnyMap)))  # type: ignore[attr-defined]
-        run.step(len(following))
-        if not following:
-            return
-        level = following
-    raise Failure("the value is nested too deeply")
+    size = _expanded_size(value, {}, 0)
+    if size > run.limits.memory_budget * 2:
+        raise Failure(OUT_OF_MEMORY)
+
+
+def _expanded_size(value: object, known: dict[int, int], depth: int) -> int:
+    if id(value) in known:
+        return known[id(value)]
+    if depth > MAX_RESULT_DEPTH:
+        raise Failure("the value is nested too deeply")
+    parts: Iterable[object]
+    if isinstance(value, dict):
+        parts = value.values()
+    elif isinstance(value, AnyMap):
+        parts = [item for _, item in value.items()]
+    else:
+        assert isinstance(value, list)
+        parts = value
+    nested = [part for part in parts if isinstance(part, (list, dict, AnyMap))]
+    size = len(value) + sum(_expanded_size(part, known, depth + 1) for part in nested)
+    known[id(value)] = size
+    return size
 
 
 def as_functions(functions: Functions) -> dict[str, Function]:
@@ -149,10 +157,9 @@ def _compile(source: str, signatures: Signatures, limits: Limits) -> Program | F
     try:
         tree = parse(source, functions=natures, limits=limits)
         nature = check(tree, natures)
-        compiler = Compiler(natures)
-        evaluate = compiler.compile(optimize(tree))
+        evaluate, variables = compile_tree(optimize(tree), natures)
     except Failure as failure:
         return Failure(failure.message, failure.offset)
     except RecursionError:
         return Failure(TOO_DEEP)
-    return Program(source, evaluate, compiler.variables, frozenset(natures), nature)
+    return Program(source, evaluate, variables, frozenset(natures), nature)

@@ -22,7 +22,7 @@ TIME_POINTER = pointer_to(TIME, TIME.methods)
 
 
 def _nature(name: str, strings: str, **others: Nature) -> Nature:
-    fields = {field: STRING for field in strings.split()}
+    fields = dict.fromkeys(strings.split(), STRING)
     return Nature(name, "struct", fields={**fields, **others})
 
 

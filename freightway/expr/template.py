@@ -9,7 +9,7 @@ Source: Kargo pkg/expressions/json_templates.go at 1c764767.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from freightway.errors import ExpressionError
@@ -18,7 +18,7 @@ from freightway.expr.functions_text import text_functions
 from freightway.expr.gofloat import parse_float
 from freightway.expr.gojson import decode_json, encode_json
 from freightway.expr.limits import DEFAULT_LIMITS, Limits
-from freightway.expr.program import Functions, as_functions, compile_program, signatures_of
+from freightway.expr.program import Functions, Program, as_functions, compile_program, signatures_of
 from freightway.expr.run import TEXT_TOO_LONG, Now, Run
 from freightway.expr.text import byte_length
 
@@ -26,8 +26,10 @@ DELIMITERS = (("${{", "}}"), ("${%", "%}"))
 RESERVED = ("quote", "asYAML", "asJSON")
 TRUE_WORDS = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE_WORDS = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-# What reading one character of an expression costs, so that many expressions together stay bounded.
-STEPS_PER_CHARACTER = 8
+# What an expression costs before it runs, so that many expressions together stay bounded.
+STEPS_PER_EXPRESSION = 20
+STEPS_PER_COMPILATION = 400
+STEPS_PER_CHARACTER = 10
 
 
 def has_expression(text: str) -> bool:
@@ -105,7 +107,9 @@ def render_config(
     """
     rendered = render(config, env, now=now, limits=limits, functions=functions)
     assert isinstance(rendered, dict)
-    return dict(to_plain(rendered))  # type: ignore[call-overload]
+    plain = to_plain(rendered)
+    assert isinstance(plain, dict)
+    return plain
 
 
 def to_plain(value: object) -> object:
@@ -115,11 +119,12 @@ def to_plain(value: object) -> object:
         ExpressionError: if the value has no JSON.
     """
     try:
-        return json.loads(encode_json(value), parse_float=_whole)
+        plain: object = json.loads(encode_json(value), parse_float=_whole)
     except Failure as failure:
         raise expression_error(failure, "", "run") from None
     except (ValueError, RecursionError):
         raise expression_error(Failure("the value has no JSON"), "", "run") from None
+    return plain
 
 
 def _whole(text: str) -> int | float:
@@ -135,22 +140,30 @@ class Piece(NamedTuple):
     end: int
 
 
-def next_expression(template: str, start: int = 0) -> Piece | None:
-    """Return the next expression of a template, None if there is none.
+def split_template(template: str) -> Iterator[Piece]:
+    """Yield the expressions of a template, in order.
 
     Raises:
-        Failure: if it has no end.
+        Failure: if an expression has no end.
     """
-    found = [(position, pair) for pair in DELIMITERS if (position := template.find(pair[0], start)) >= 0]
-    if not found:
-        return None
-    position, (opening, closing) = min(found)
-    first = position + len(opening)
-    end = template.find(closing, first)
-    if end < 0:
-        message = f'unclosed expression: expected "{closing}" but reached end of template'
-        raise Failure(message, position)
-    return Piece(template[start:position], template[first:end], end + len(closing))
+    starts = [template.find(opening) for opening, _ in DELIMITERS]
+    position = 0
+    while True:
+        # A delimiter is looked for again only once it is passed: the whole stays linear.
+        for index, (opening, _) in enumerate(DELIMITERS):
+            if 0 <= starts[index] < position:
+                starts[index] = template.find(opening, position)
+        found = [(start, pair) for start, pair in zip(starts, DELIMITERS, strict=True) if start >= 0]
+        if not found:
+            return
+        start, (opening, closing) = min(found)
+        first = start + len(opening)
+        end = template.find(closing, first)
+        if end < 0:
+            message = f'unclosed expression: expected "{closing}" but reached end of template'
+            raise Failure(message, start)
+        yield Piece(template[position:start], template[first:end], end + len(closing))
+        position = end + len(closing)
 
 
 class _Renderer:
@@ -162,6 +175,7 @@ class _Renderer:
         self.env = env if type(env) is dict else dict(env)
         self.functions = {**as_functions(functions or {}), **text_functions(self.meter.step)}
         self.signatures = signatures_of(self.functions)
+        self.programs: dict[str, Program] = {}
 
     def value(self, template: object, depth: int) -> object:
         if isinstance(template, str):
@@ -177,29 +191,28 @@ class _Renderer:
     def text(self, template: str) -> object:
         parts: list[str] = []
         position = length = 0
-        while True:
-            try:
-                piece = next_expression(template, position)
-            except Failure as failure:
-                raise expression_error(failure, template, "compile") from None
-            # An empty expression ends the evaluation: what follows is taken as it stands.
-            if piece is None:
-                parts.append(template[position:])
-                break
-            parts.append(piece.before)
-            position = piece.end
-            if not piece.expression:
-                parts.append(template[position:])
-                break
-            parts.append(self.expression(piece.expression))
-            length += byte_length(parts[-1])
-            if length > self.limits.max_text_length:
-                raise Failure(TEXT_TOO_LONG)
+        try:
+            for piece in split_template(template):
+                parts.append(piece.before)
+                position = piece.end
+                if not piece.expression:
+                    break  # an empty expression ends the evaluation: what follows is taken as it stands
+                parts.append(self.expression(piece.expression))
+                length += byte_length(parts[-1])
+                if length > self.limits.max_text_length:
+                    raise Failure(TEXT_TOO_LONG)
+        except Failure as failure:
+            stage: Stage = "compile" if failure.offset >= 0 else "run"
+            raise expression_error(failure, template, stage) from None
+        parts.append(template[position:])
         return typed("".join(parts))
 
     def expression(self, source: str) -> str:
-        self.meter.step(1 + STEPS_PER_CHARACTER * len(source))
-        program = compile_program(source, self.signatures, self.limits)
+        self.meter.step(STEPS_PER_EXPRESSION + STEPS_PER_CHARACTER * len(source))
+        program = self.programs.get(source)
+        if program is None:
+            self.meter.step(STEPS_PER_COMPILATION)
+            program = self.programs[source] = compile_program(source, self.signatures, self.limits)
         value = program.run_metered(self.env, self.functions, self.meter)
         if isinstance(value, str):
             return value

@@ -192,7 +192,7 @@ class Object:
     __slots__ = ()
     nature: ClassVar[Nature]
 
-    def method(self, name: str) -> Callable[..., object]:
+    def method(self, name: str, /) -> Callable[..., object]:
         """Return the implementation of a method that ``nature`` declares."""
         raise NotImplementedError
 
@@ -253,6 +253,13 @@ def is_nil(value: object) -> bool:
     return value is None or (isinstance(value, TypedList) and value.is_nil)
 
 
+class NoElement:
+    """Stands for an entry of a map inside a predicate, where only looking at it fails."""
+
+
+NO_ELEMENT = NoElement()
+
+
 def adopt(value: object) -> object:
     """Return the value as one that expressions know.
 
@@ -271,14 +278,18 @@ def adopt(value: object) -> object:
         return {str(key): adopt(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [adopt(item) for item in value]
+    if isinstance(value, NoElement):
+        raise Failure("reflect: call of reflect.Value.Index on map Value")
     raise Failure(f"values of type {type(value).__name__} cannot be used in expressions")
 
 
 def _plain(value: bool | float | str | bytes) -> object:
-    for plain in (int, float, str, bytes):
-        if isinstance(value, plain):
-            return plain.__new__(plain, value)  # type: ignore[call-overload]
-    return value
+    """Return a value of a subclass, such as a member of an enumeration, as the built-in type."""
+    if isinstance(value, int):
+        return int.__index__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    return str.__str__(value) if isinstance(value, str) else bytes(value)
 
 
 def elements(value: object) -> list[object]:
@@ -294,7 +305,5 @@ def elements(value: object) -> list[object]:
     if isinstance(value, bytes):
         return [Uint8(byte) for byte in value]
     if isinstance(value, (dict, AnyMap)):
-        if len(value):
-            raise Failure("reflect: call of reflect.Value.Index on map Value")
-        return []
+        return [NO_ELEMENT] * len(value)
     raise Failure(f"cannot iterate over {type_name(value)}")

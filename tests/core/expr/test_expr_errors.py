@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from freightway import expr
 from freightway.errors import AdapterError, ExpressionError
-from freightway.expr import Function, compile, evaluate, render
+from freightway.expr import Function, evaluate, render
 
 CASES = [
     ("1 +", "compile", 1, 3, "unexpected token EOF"),
@@ -37,7 +38,7 @@ def test_snippet_has_a_caret_below_the_place() -> None:
 
 def test_compile_finds_mistakes_without_an_environment() -> None:
     with pytest.raises(ExpressionError) as caught:
-        compile("1 ? 2 : 3")
+        expr.compile("1 ? 2 : 3")
     assert caught.value.stage == "compile"
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from freightway import expr
 from freightway.errors import ExpressionError
-from freightway.expr import compile, evaluate, has_expression, render, render_config, render_json, to_plain
+from freightway.expr import evaluate, has_expression, render, render_config, render_json, to_plain
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
@@ -27,13 +28,13 @@ def test_times_and_durations_of_the_environment_are_those_of_the_language() -> N
 
 
 def test_program_runs_again_in_another_environment() -> None:
-    program = compile("map(items, # * factor)")
+    program = expr.compile("map(items, # * factor)")
     assert program.run({"items": [1, 2], "factor": 2}) == [2, 4]
     assert program.run({"items": [1.5], "factor": 2}) == [3.0]
 
 
 def test_constant_list_of_a_program_is_not_shared_between_runs() -> None:
-    program = compile("[1, 2, 3]")
+    program = expr.compile("[1, 2, 3]")
     first = program.run({})
     assert isinstance(first, list)
     first.append(4)

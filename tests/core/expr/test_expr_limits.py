@@ -6,8 +6,9 @@ import contextlib
 
 import pytest
 
+from freightway import expr
 from freightway.errors import ExpressionError
-from freightway.expr import Limits, compile, evaluate, render
+from freightway.expr import Limits, evaluate, render
 
 ENV = {"s": "x" * 1000, "n": 7, "ints": [1, 2, 3]}
 SHARED = "reduce(1..60, [#acc, #acc], [])"
@@ -99,7 +100,7 @@ def test_limits_are_those_given() -> None:
     with pytest.raises(ExpressionError, match="too many steps"):
         evaluate("map(1..50, # * 2)", {}, limits=Limits(max_steps=20))
     with pytest.raises(ExpressionError, match="maximum allowed nodes"):
-        compile("1 + 2 + 3", limits=Limits(max_nodes=3))
+        expr.compile("1 + 2 + 3", limits=Limits(max_nodes=3))
     with pytest.raises(ExpressionError, match="too long"):
         evaluate("s + s", ENV, limits=Limits(max_text_length=1500))
 

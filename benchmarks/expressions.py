@@ -1,0 +1,58 @@
+"""How fast expressions are: ``python -m benchmarks.expressions``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from freightway.expr import compile as compile_expression
+from freightway.expr import render
+from freightway.expr.program import _compile
+
+ENV = {
+    "ctx": {"stage": "prod", "project": "demo"},
+    "vars": {"region": "eu-west-1", "tag": "v1.2.3"},
+    "items": [
+        {"name": f"app-{index}", "replicas": index % 7, "enabled": index % 3 > 0} for index in range(1_000)
+    ],
+}
+CONCAT = 'ctx.stage + "-" + vars.region'
+PIPE = "items | filter(.enabled and .replicas > 2) | map(.name)"
+LONG = " ".join(
+    f'${{{{ vars.tag == "v{index}" ? upper(ctx.stage) : vars.region + "-{index}" }}}}' for index in range(100)
+)
+SECONDS = 1.0
+
+
+def per_second(work: Callable[[], object]) -> float:
+    """How often the work is done in a second."""
+    work()
+    count = 0
+    start = time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < SECONDS:
+        for _ in range(10):
+            work()
+        count += 10
+    return count / elapsed
+
+
+def compile_long() -> object:
+    _compile.cache_clear()
+    return render(LONG, ENV)
+
+
+def main() -> None:
+    concat, pipe = compile_expression(CONCAT), compile_expression(PIPE)
+    rows = (
+        (f"evaluate  {CONCAT}", per_second(lambda: concat.run(ENV))),
+        ("render    ${{ " + CONCAT + " }}", per_second(lambda: render("${{ " + CONCAT + " }}", ENV))),
+        ("evaluate  filter and map over 1,000 items", per_second(lambda: pipe.run(ENV))),
+        ("compile and render  a template of 100 expressions", per_second(compile_long)),
+        ("render    the same template again", per_second(lambda: render(LONG, ENV))),
+    )
+    for name, rate in rows:
+        print(f"{rate:12,.0f} / s   {name}")
+
+
+if __name__ == "__main__":
+    main()
