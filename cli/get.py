@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from freightway.client import Freightway
 
 _WATCH_SECONDS = 1.0
+_SHOWN_NAMES = 10
 
 KINDS = {
     "project": "Project",
@@ -65,6 +66,8 @@ def get_command(
             rows = [record.model_dump(mode="json", by_alias=True) for record in records]
         else:
             rows = await freightway.rows(wanted, project, stage=stage, limit=limit)
+        if not rows and project and wanted != "Project":
+            await _check_project(freightway, project)
         if names:
             rows = _chosen(rows, names, wanted, project)
         if wanted in ("Project", "Warehouse", "Stage"):
@@ -93,8 +96,17 @@ def _chosen(
     chosen = [row for row in rows if row.get("name") in names or row.get("alias") in names]
     missing = set(names) - {str(row.get(key)) for row in chosen for key in ("name", "alias")}
     if missing:
-        raise Failure(f"{wanted} {', '.join(sorted(missing))} not found" + _within(project))
+        known = ", ".join(str(row.get("alias") or row.get("name")) for row in rows[:_SHOWN_NAMES]) or "none"
+        raise Failure(f"{wanted} {', '.join(sorted(missing))} not found{_within(project)}; there is: {known}")
     return chosen
+
+
+async def _check_project(freightway: Freightway, project: str) -> None:
+    """Tell an empty list from a project that does not exist."""
+    from freightway.names import project_id
+
+    if not await freightway.running(project_id(project)):
+        raise await freightway.missing(project_id(project))
 
 
 def _print(rows: list[dict[str, Any]], wanted: str, project: str, output: str) -> None:
