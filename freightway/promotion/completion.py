@@ -97,7 +97,7 @@ def poll_interval(
         retry_after: seconds the step asked for, None if it did not.
         until: the step's deadline; the pause does not go past it.
         floor: shortest pause.
-    Source: Kargo: at least 10 s, 5 min by default, shortened to the instant of the time limit.
+    Source: Kargo: 5 min by default, shortened to the instant of the time limit; differs: the floor, 10 s there.
     """
     wanted = DEFAULT_POLL if retry_after is None else max(timedelta(seconds=retry_after), floor)
     return _shortened(wanted, now, until)

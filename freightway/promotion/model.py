@@ -299,8 +299,8 @@ class StepOutcome(Model):
     record: StepRecord | None = None
 
 
-MINIMUM_POLL = timedelta(seconds=10)
-"""Kargo's floor for the interval between two polls of a waiting step."""
+MINIMUM_POLL = timedelta(seconds=1)
+"""Shortest pause between two polls of a waiting step. Kargo's is 10 s; a poll that found nothing costs less here."""
 
 DEFAULT_POLL = timedelta(minutes=5)
 """Kargo's interval between two polls when the step suggests none."""
