@@ -129,6 +129,7 @@ class Stage(StageCommands):
             await self._check_health()
         if stage_rules.wants_verification(state):
             await self._verify()
+        self._refuse_unavailable(now)
         self._auto_promote(now)
         await self._start_next()
         await self._freeze_running()
@@ -175,6 +176,14 @@ class Stage(StageCommands):
                     promotion=queued.promotion,
                 )
             await self._start(queued)
+
+    def _refuse_unavailable(self, now: datetime) -> None:
+        """Refuse what waits though its Freight may not come any more: a verification was withdrawn meanwhile."""
+        for queued in list(self.state.queue):
+            reason = stage_rules.refusal(self.state, queued, now)
+            if reason:
+                self.state.queue.remove(queued)
+                self._refuse(queued, reason)
 
     def _refuse(self, queued: Queued, reason: str) -> None:
         self.emit(

@@ -122,7 +122,7 @@ class StageCommands(Entity):
             notify=notify,
             collection=target.items,
         )
-        stage_rules.note_hold(self.state, queued, workflow.now())
+        self._note_hold(queued)
         self.put_into_queue(queued)
         self.emit(
             Reason.ROLLBACK_STARTED,
@@ -133,6 +133,17 @@ class StageCommands(Entity):
             promotion=queued.promotion,
         )
         return queued
+
+    def _note_hold(self, queued: Queued) -> None:
+        """Note what a promotion that a person asked for means for auto-promotion, and say so."""
+        before = self.state.holds
+        stage_rules.note_hold(self.state, queued, workflow.now())
+        for hold in self.state.holds:
+            if hold not in before and not hold.suspended_by:
+                self.emit(Reason.HOLD_SET, str(hold), actor=queued.actor, stage=self.state.name)
+            elif hold not in before:
+                text = f"suspended by the promotion of {self.state.label(queued.freight)}"
+                self.emit(Reason.HOLD_LIFTED, text, actor=queued.actor, stage=self.state.name)
 
     def take_health(self, health: contracts.StageHealth) -> None:
         """Note the Stage's health."""
@@ -187,7 +198,7 @@ class StageCommands(Entity):
                 break_glass=request.break_glass,
                 notify=request.notify,
             )
-            stage_rules.note_hold(self.state, queued, now)
+            self._note_hold(queued)
             self.put_into_queue(queued)
             if request.break_glass:
                 self.emit(

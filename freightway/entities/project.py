@@ -11,10 +11,11 @@ from pydantic import Field
 
 from freightway.entities.messages import Change
 from freightway.entities.state import EntityState
-from freightway.errors import InvalidResource
+from freightway.errors import InvalidResource, Problem
 from freightway.resources.load import parse_resource
 from freightway.resources.meta import Model, Resource
 from freightway.selection.freezes import Freeze
+from freightway.selection.windows import PromotionWindow, check_window
 
 CLUSTER_KINDS = ("ClusterConfig", "ClusterPromotionTask", "ClusterAnalysisTemplate")
 """Kinds that the Cluster owns; every other kind belongs to a project."""
@@ -146,9 +147,24 @@ def parse_all(documents: Iterable[Mapping[str, Any]]) -> list[Resource]:
             resources.append(parse_resource(document))
         except InvalidResource as error:
             problems += error.problems
+    problems += window_problems(resources)
     if problems:
         raise InvalidResource(problems)
     return resources
+
+
+def window_problems(resources: Iterable[Resource]) -> list[Problem]:
+    """Return what is wrong with promotion windows: a rule, a time or a zone that cannot be read."""
+    problems = []
+    for resource in resources:
+        for index, window in enumerate(plain(resource).get("promotionWindows") or ()):
+            try:
+                check_window(PromotionWindow.model_validate(window))
+            except InvalidResource as error:
+                path = f"spec.promotionWindows[{index}]"
+                label = f"{resource.kind}/{resource.name}"
+                problems += [Problem(found.message, path=path, resource=label) for found in error.problems]
+    return problems
 
 
 def plain(resource: Resource) -> dict[str, Any]:

@@ -14,12 +14,10 @@ from freightway.entities.state import EntityState
 from freightway.entities.verification import VerificationPhase, VerificationResult
 from freightway.promotion.model import FreightReference, HealthCheck, Phase, PromotionPlan
 from freightway.resources.meta import Model, parse_duration
-from freightway.resources.stage import ON_FAILURE, QUEUE_POLICY
+from freightway.resources.settings import StageSettings, stage_settings
 from freightway.selection.availability import FreightRequest
 from freightway.selection.holds import Hold
 
-KEPT_FINISHED = 20
-"""Summaries of finished promotions that a Stage keeps."""
 KEPT_HISTORY = 10
 """Sets of Freight that a Stage remembers having held."""
 KEPT_VERIFICATIONS = 10
@@ -194,14 +192,9 @@ class StageState(EntityState):
         return str(self.spec.get("shard") or "")
 
     @property
-    def queue_policy(self) -> Literal["fifo", "latest"]:
-        """Whether what waits gives way to newer Freight."""
-        return "latest" if self.configuration.annotations.get(QUEUE_POLICY) == "latest" else "fifo"
-
-    @property
-    def on_failure(self) -> Literal["fail", "park"]:
-        """What a promotion does at a failed step."""
-        return "park" if self.configuration.annotations.get(ON_FAILURE) == "park" else "fail"
+    def settings(self) -> StageSettings:
+        """Freightway's own settings, from its annotations."""
+        return stage_settings(self.configuration.annotations)
 
     @property
     def holding(self) -> Holding | None:

@@ -18,7 +18,6 @@ from freightway.entities.freight import FreightRecord, StageFacts, tell_apart
 from freightway.entities.messages import PromoteRequest
 from freightway.entities.promotion import PromotionResult
 from freightway.entities.stage import (
-    KEPT_FINISHED,
     KEPT_HISTORY,
     KEPT_VERIFICATIONS,
     MOST_QUEUED,
@@ -30,8 +29,9 @@ from freightway.entities.stage import (
 )
 from freightway.entities.verification import VerificationPhase, VerificationResult
 from freightway.errors import Refused
-from freightway.promotion.model import FreightReference, KindFacts, Phase
+from freightway.promotion.model import FreightReference, KindFacts, Phase, PlannedStep, PromotionPlan
 from freightway.promotion.plan import freight_collection, make_plan
+from freightway.resources.settings import ApprovalGate
 from freightway.selection import auto_promotion, availability, holds, queue
 from freightway.selection.auto_promotion import Attempt, Decision, PromotionPolicy, Situation
 from freightway.selection.availability import Verdict
@@ -161,8 +161,11 @@ def plan_promotion(
         actor=actor,
         rollback=kind == "rollback",
         shard=state.shard,
-        on_failure=state.on_failure,
+        on_failure=state.settings.on_failure,
     )
+    gate = state.settings.approval
+    if gate is not None and kind != "rollback":
+        plan = plan.model_copy(update={"steps": (_approval_step(plan, gate), *plan.steps)})
     return Queued(
         promotion=name,
         freight=freight.name,
@@ -176,6 +179,14 @@ def plan_promotion(
         break_glass=break_glass,
         notify=(notify,) if notify else (),
     )
+
+
+def _approval_step(plan: PromotionPlan, gate: ApprovalGate) -> PlannedStep:
+    """The step that holds every promotion of a Stage until people approved; a rollback passes without."""
+    taken = {step.alias for step in plan.steps}
+    alias = next(name for name in ("approval", "approval-gate", "freightway-approval") if name not in taken)
+    config = gate.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return PlannedStep(alias=alias, uses="wait-for-approval", config=config)
 
 
 def queue_of(state: StageState) -> queue.StageQueue:
@@ -204,7 +215,7 @@ def _waiting(state: StageState, item: Queued) -> queue.Queued:
 def enqueue(state: StageState, queued: Queued) -> list[Queued]:
     """Put a promotion into the queue; returns those that it supersedes and that are taken out."""
     waiting = _waiting(state, queued)
-    _, superseded = queue.enqueue(queue_of(state), waiting, state.queue_policy)
+    _, superseded = queue.enqueue(queue_of(state), waiting, state.settings.queue_policy)
     out = {item.promotion for item in superseded}
     removed = [item for item in state.queue if item.promotion in out]
     state.queue = [*(item for item in state.queue if item.promotion not in out), queued]
@@ -252,7 +263,7 @@ def summarize(
 
 def finish(state: StageState, summary: Summary, notify: tuple[str, ...] = ()) -> None:
     """Record that a promotion is over, and whom to tell."""
-    state.finished = [summary, *state.finished][:KEPT_FINISHED]
+    state.finished = [summary, *state.finished][: state.settings.keep_promotions]
     state.holds = holds.promotion_ended(state.holds, summary.promotion, summary.phase.value)
     news = {
         "promotion": summary.promotion,

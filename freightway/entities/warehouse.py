@@ -7,7 +7,7 @@ looked at does not discard what the others found.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -19,15 +19,12 @@ from freightway.errors import ExpressionError, Refused
 from freightway.expr import functions
 from freightway.promotion.model import FreightReference, Origin
 from freightway.resources.meta import Model
+from freightway.resources.settings import warehouse_settings
 from freightway.selection import freight_facts
 from freightway.selection.alias import alias_for
 from freightway.selection.freight_id import freight_id
 from freightway.urls import normalize_chart, normalize_git
 
-KEPT_FREIGHT = 20
-"""How many unused Freight are kept beyond the oldest one in use."""
-MINIMUM_AGE = timedelta(hours=336)
-"""How old unused Freight must be before it is let go."""
 _SHOWN_ARTIFACTS = 20
 
 
@@ -195,17 +192,20 @@ def take_facts(state: WarehouseState, facts: StageFacts, at: datetime) -> set[st
 def collectable(state: WarehouseState, now: datetime) -> list[str]:
     """Return the names of the Freight that may be let go.
 
-    Kept are the newest, everything up to the oldest Freight in some Stage, twenty more, and what is younger
-    than 336 hours.
+    Kept are the newest, everything up to the oldest Freight in some Stage, as many more as the settings say
+    (twenty), and what is younger than the settings say (336 hours).
 
     Source: Kargo pkg/garbage; the limits are its defaults.
     """
+    settings = warehouse_settings(state.annotations)
     ordered = sorted(state.freight.values(), key=lambda record: record.discovered_at, reverse=True)
-    if len(ordered) <= KEPT_FREIGHT:
+    if len(ordered) <= settings.keep_freight:
         return []
     in_use = [index for index, record in enumerate(ordered) if record.currently_in]
-    first = (max(in_use) if in_use else -1) + KEPT_FREIGHT + 1
-    return [record.name for record in ordered[first:] if now - record.discovered_at > MINIMUM_AGE]
+    first = (max(in_use) if in_use else -1) + settings.keep_freight + 1
+    return [
+        record.name for record in ordered[first:] if now - record.discovered_at > settings.keep_freight_for
+    ]
 
 
 def check_artifacts(state: WarehouseState, freight: dict[str, Any]) -> None:

@@ -7,13 +7,9 @@ from typing import Any
 
 from freightway.resources.yaml_source import YamlPath
 
-_NOT_YET = "is accepted but not honoured yet"
 _ONLY_THERE = "is ignored: only Kargo's enterprise edition has targets"
 
 ENTERPRISE_FIELDS: dict[tuple[str, str], str] = {
-    ("ProjectConfig", "spec.promotionPolicies.*.autoRollback"): _NOT_YET,
-    ("ProjectConfig", "spec.promotionWindows"): _NOT_YET,
-    ("ClusterConfig", "spec.promotionWindows"): _NOT_YET,
     ("Stage", "spec.targets"): _ONLY_THERE,
     ("Promotion", "spec.target"): _ONLY_THERE,
 }

@@ -7,7 +7,7 @@ YAML path of the field it is about.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from freightway import names
 from freightway.resources.meta import Duration, Metadata, Model, Resource
+from freightway.resources.settings import SettingError
 
 StrictBool = Annotated[bool, Field(strict=True)]
 """A YAML boolean; the text "true" is refused, as Kubernetes does."""
@@ -60,6 +61,16 @@ class Complaints:
         if self._found:
             text = "; ".join(message for _, message in self._found)
             raise PydanticCustomError(self.CODE, "{text}", {"text": text, "found": self._found})
+
+
+def complain_about_settings(read: Callable[[], object]) -> None:
+    """Turn what is wrong with a resource's own settings into a complaint about its annotations."""
+    found = Complaints()
+    try:
+        read()
+    except SettingError as error:
+        found.add(("annotations", error.annotation), error.message)
+    found.raise_any()
 
 
 def _object_name(text: str) -> str:

@@ -5,11 +5,10 @@ Source: Kargo api/v1alpha1/stage_types.go, pkg/webhook/kubernetes/stage.
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from freightway.names import ANNOTATION_PREFIX
 from freightway.resources.fields import (
     Complaints,
     FreightOrigin,
@@ -18,17 +17,11 @@ from freightway.resources.fields import (
     LabelSelector,
     NonEmpty,
     StrictBool,
+    complain_about_settings,
 )
 from freightway.resources.meta import Metadata, Model, Variable
+from freightway.resources.settings import StageSettings, stage_settings
 from freightway.resources.step import Step, complain_about_aliases
-
-QUEUE_POLICY = f"{ANNOTATION_PREFIX}queue-policy"
-ON_FAILURE = f"{ANNOTATION_PREFIX}on-failure"
-STAGE_ANNOTATIONS: dict[str, tuple[str, ...]] = {
-    QUEUE_POLICY: ("fifo", "latest"),
-    ON_FAILURE: ("fail", "park"),
-}
-"""Freightway's own settings of a Stage and their values; the first one is the default."""
 
 
 class AutoPromotionOptions(Model):
@@ -203,25 +196,12 @@ class Stage(KargoResource):
         return not self.spec.steps
 
     @property
-    def queue_policy(self) -> Literal["fifo", "latest"]:
-        """Which promotion is next: all in order, or only the newest Freight, the rest is superseded."""
-        return cast("Literal['fifo', 'latest']", self._setting(QUEUE_POLICY))
-
-    @property
-    def on_failure(self) -> Literal["fail", "park"]:
-        """What a failed step does: end the promotion, or park it for a person to look at."""
-        return cast("Literal['fail', 'park']", self._setting(ON_FAILURE))
-
-    def _setting(self, annotation: str) -> str:
-        return self.metadata.annotations.get(annotation, STAGE_ANNOTATIONS[annotation][0])
+    def settings(self) -> StageSettings:
+        """Freightway's own settings, from its annotations."""
+        return stage_settings(self.metadata.annotations)
 
     @field_validator("metadata")
     @classmethod
     def _settings_are_known(cls, metadata: Metadata) -> Metadata:
-        found = Complaints()
-        for annotation, allowed in STAGE_ANNOTATIONS.items():
-            value = metadata.annotations.get(annotation, allowed[0])
-            if value not in allowed:
-                found.add(("annotations", annotation), f"must be {' or '.join(allowed)}, not {value!r}")
-        found.raise_any()
+        complain_about_settings(lambda: stage_settings(metadata.annotations))
         return metadata

@@ -21,8 +21,10 @@ from freightway.resources.fields import (
     StrictBool,
     StrictInt,
     Timestamp,
+    complain_about_settings,
 )
-from freightway.resources.meta import Model
+from freightway.resources.meta import Metadata, Model
+from freightway.resources.settings import WarehouseSettings, warehouse_settings
 
 DEFAULT_INTERVAL = timedelta(minutes=5)
 DEFAULT_DISCOVERY_LIMIT = 20
@@ -281,3 +283,14 @@ class Warehouse(KargoResource):
 
     kind: Literal["Warehouse"] = "Warehouse"
     spec: WarehouseSpec
+
+    @property
+    def settings(self) -> WarehouseSettings:
+        """Freightway's own settings, from its annotations."""
+        return warehouse_settings(self.metadata.annotations)
+
+    @field_validator("metadata")
+    @classmethod
+    def _settings_are_known(cls, metadata: Metadata) -> Metadata:
+        complain_about_settings(lambda: warehouse_settings(metadata.annotations))
+        return metadata

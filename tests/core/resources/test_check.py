@@ -177,7 +177,9 @@ def test_good_sets_have_no_problem(text):
 
 
 def test_a_bad_expression_is_quoted_with_its_column_in_the_text():
-    problem = checked(steps("      - uses: copy\n        config: {a: 'ab ${{ foo( }}'}\n") + SURROUNDINGS).problems[0]
+    problem = checked(
+        steps("      - uses: copy\n        config: {a: 'ab ${{ foo( }}'}\n") + SURROUNDINGS
+    ).problems[0]
     assert problem.message == "expression 'foo(' is not valid: unexpected token EOF (column 12)"
 
 

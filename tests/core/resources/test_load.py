@@ -311,9 +311,6 @@ def test_null_stays_in_the_configuration_of_a_step():
 
 
 ENTERPRISE = [
-    (CONFIG_HEAD + "spec:\n  promotionPolicies:\n  - stage: a\n    autoRollback: {onPromotion: [Failed]}\n", 7, "spec.promotionPolicies[0].autoRollback"),
-    (CONFIG_HEAD + "spec:\n  promotionWindows: [{name: a, kind: Deny}]\n", 5, "spec.promotionWindows"),
-    (CLUSTER_HEAD + "spec:\n  promotionWindows: [{name: a, kind: Deny}]\n", 5, "spec.promotionWindows"),
     (STAGE_HEAD + "  targets: {selectors: []}\n", 8, "spec.targets"),
     (PROMOTION_HEAD + "spec:\n  {stage: s, freight: f, target: t}\n", 5, "spec.target"),
     (KARGO + "kind: Target\nmetadata: {name: t}\n", 1, ""),

@@ -87,12 +87,42 @@ def stage_of(annotations=None, **spec) -> Stage:
 
 
 def test_stage_settings_default_to_kargos_behaviour():
-    assert (stage_of().queue_policy, stage_of().on_failure) == ("fifo", "fail")
+    settings = stage_of().settings
+    assert (settings.queue_policy, settings.on_failure, settings.approval) == ("fifo", "fail", None)
+    assert settings.keep_promotions == 20
 
 
 def test_stage_settings_are_read_from_annotations():
-    stage = stage_of({"freightway.dev/queue-policy": "latest", "freightway.dev/on-failure": "park"})
-    assert (stage.queue_policy, stage.on_failure) == ("latest", "park")
+    settings = stage_of(
+        {
+            "freightway.dev/queue-policy": "latest",
+            "freightway.dev/on-failure": "park",
+            "freightway.dev/keep-promotions": "5",
+            "freightway.dev/approval": "{approvals: 2, approvers: [ann, bob], deadline: 24h}",
+        }
+    ).settings
+    assert (settings.queue_policy, settings.on_failure, settings.keep_promotions) == ("latest", "park", 5)
+    assert settings.approval is not None
+    assert (settings.approval.approvals, settings.approval.approvers) == (2, ("ann", "bob"))
+    assert settings.approval.deadline == timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "said"),
+    [
+        ("queue-policy", "lifo", "must be fifo or latest"),
+        ("on-failure", "ignore", "must be fail or park"),
+        ("keep-promotions", "many", "whole number"),
+        ("keep-promotions", "1000", "100"),
+        ("approval", "two", "must be a map"),
+        ("approval", "{approvals: 0}", "(approvals)"),
+        ("approval", "{aprovers: [ann]}", "aprovers"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(annotation, value, said):
+    with pytest.raises(ValidationError) as refused:
+        stage_of({f"freightway.dev/{annotation}": value})
+    assert said in str(refused.value)
 
 
 def test_a_stage_without_steps_only_controls_the_flow():

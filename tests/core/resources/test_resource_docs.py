@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from freightway import names
+from freightway.resources import settings
 from freightway.resources.load import resource_kinds
 from freightway.resources.reference import fill_tables
-from freightway.resources.stage import STAGE_ANNOTATIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "resources.md"
 
@@ -23,6 +24,11 @@ def test_every_kind_has_a_section():
 
 def test_every_setting_of_our_own_is_described():
     page = PAGE.read_text(encoding="utf-8")
-    for annotation, values in STAGE_ANNOTATIONS.items():
-        assert f"`{annotation}`" in page
-        assert all(f"`{value}`" in page for value in values)
+    own = [
+        value
+        for name, value in vars(settings).items()
+        if isinstance(value, str) and "freightway.dev/" in value
+    ]
+    annotations = [value for value in own if value != names.ANNOTATION_PREFIX]
+    assert len(annotations) == 6
+    assert [annotation for annotation in annotations if f"`{annotation}`" not in page] == []
