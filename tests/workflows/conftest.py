@@ -1,0 +1,49 @@
+"""One server and one worker for the tests of the workflows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.servers.http_server import HttpServer, Reply, Request
+from tests.servers.temporal import Pipeline, World, world
+
+
+@pytest_asyncio.fixture(scope="session")
+async def temporal_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A server with our workers, for as long as the tests run."""
+    async with world(tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@pytest.fixture
+def project(temporal_world: World) -> Pipeline:
+    """A project of this test alone."""
+    return temporal_world.project()
+
+
+class Outside(HttpServer):
+    """The world outside: counts what is asked of it, and answers what a test put into ``answers``."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.answers: dict[str, Reply] = {}
+
+    def _answer(self, request: Request) -> Reply:
+        return self.answers.get(request.path, Reply(json={"ok": True}))
+
+    def count(self, path: str) -> int:
+        """How often a path was asked for."""
+        return sum(request.path == path for request in self.requests)
+
+    def at(self, path: str) -> str:
+        return f"{self.url}{path}"
+
+
+@pytest_asyncio.fixture
+async def outside() -> AsyncIterator[Outside]:
+    """An HTTP server that counts."""
+    async with Outside() as server:
+        yield server
