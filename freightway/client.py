@@ -47,6 +47,9 @@ from freightway.verification.run import AnalysisRun
 
 __all__ = ["ANSWER_WITHIN", "AT_ONCE", "PART_BYTES", "Freightway"]
 
+SETTLE_WITHIN = 60.0
+"""Seconds that ``apply`` waits for the entities to be told; a thousand of them take some ten."""
+
 PART_BYTES = 1_000_000
 """Largest part of an ``apply``; the payload limit of a server is two megabytes."""
 
@@ -102,7 +105,21 @@ class Freightway(Transport):
                 ("Project", names.project_id(project)) if project else ("Cluster", names.CLUSTER_ID)
             )
             answer = await self._update(workflow_id, "apply", request, ApplyAnswer, start=kind)
+        if project and not dry_run:
+            await self.settled(project)
         return answer
+
+    async def settled(self, project: str, *, seconds: float = SETTLE_WITHIN) -> bool:
+        """Wait until every entity of a project was told what was applied; returns whether that is so."""
+        pause = 0.02
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while loop.time() < end:
+            if (await self.known(project)).pending == 0:
+                return True
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.5)
+        return False
 
     async def delete(
         self, project: str, targets: Iterable[str] = (), *, everything: bool = False, dry_run: bool = False

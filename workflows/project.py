@@ -54,6 +54,7 @@ class Project(Entity):
         self.state: ProjectState = state or ProjectState()
         self.state.name = self.state.project = workflow.info().workflow_id.partition("/")[2]
         self._renames: list[tuple[str, AliasRequest]] = []
+        self._telling = 0
         self._registered = bool(workflow.info().continued_run_id)
         self._health_scheduled = self._registered
 
@@ -281,7 +282,8 @@ class Project(Entity):
     @workflow.query
     def known(self) -> Known:
         """What the project has."""
-        return known(self.state)
+        found = known(self.state)
+        return found.model_copy(update={"pending": found.pending + self._telling})
 
     @workflow.query
     def describe(self) -> ProjectState:
@@ -364,6 +366,7 @@ class Project(Entity):
     async def _deliver(self, messages: list[contracts.Message], *, only_running: bool = False) -> None:
         if not messages:
             return
+        self._telling = len(messages)
         await workflow.execute_activity(
             contracts.tell,
             contracts.TellRequest(messages=tuple(messages), only_running=only_running),
@@ -372,6 +375,7 @@ class Project(Entity):
             else f"tell {messages[0].workflow_id}",
             **options.QUICK,
         )
+        self._telling = 0
 
     async def _schedule_health(self) -> None:
         self._health_scheduled = True

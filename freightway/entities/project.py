@@ -111,9 +111,14 @@ class ProjectState(EntityState):
 
 
 class Known(Model):
-    """What a project has, for checks before something is applied."""
+    """What a project has, for checks before something is applied.
+
+    Attributes:
+        pending: entities that have not been told yet of what was applied or deleted.
+    """
 
     exists: bool = False
+    pending: int = 0
     warehouses: tuple[str, ...] = ()
     stages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -126,6 +131,7 @@ def known(state: ProjectState) -> Known:
     """Return what a project has."""
     return Known(
         exists=state.generation > 0 and not state.retired,
+        pending=len(state.untold) + len(state.retiring),
         warehouses=tuple(sorted(state.warehouses)),
         stages={name: entry.upstream for name, entry in sorted(state.stages.items())},
         tasks=state.tasks,
