@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from freightway.activities.steps.registry import Workspace
+from freightway.edits.errors import EditError
 from freightway.errors import StepErrored
 
 P = ParamSpec("P")
@@ -84,6 +85,21 @@ def write_file(workspace: Workspace, path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise StepErrored(f"file {workspace.show(path)!r} cannot be written: {error.strerror}") from error
+
+
+def edit_text(workspace: Workspace, name: str, edit: Callable[[str], str]) -> None:
+    """Edit a file that a user named; without a change it is not written.
+
+    Raises:
+        StepErrored: if it cannot be read or written, or the edit does not fit it.
+    """
+    text = read_text(workspace, name)
+    try:
+        edited = edit(text)
+    except EditError as error:
+        raise StepErrored(f"file {name!r}: {error}") from error
+    if edited != text:
+        write_text(workspace, name, edited)
 
 
 def is_yaml_name(name: str) -> bool:

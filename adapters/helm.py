@@ -25,6 +25,7 @@ from freightway.adapters.processes import ProcessFailed, ProcessRunner, ProcessT
 from freightway.errors import FreightwayError, StepErrored
 
 VARIABLE = "FREIGHTWAY_HELM"
+PYTHON_VARIABLE = "FREIGHTWAY_HELM_PYTHON"
 LIBRARY = "helm_python"
 CHILD = Path(__file__).with_name("helm_child.py")
 MEMORY = 3 * 1024**3
@@ -100,14 +101,20 @@ class Helm:
     def find(cls, environment: Mapping[str, str]) -> Helm:
         """Return the program that ``$FREIGHTWAY_HELM`` names, else ``helm`` on the PATH, else the library.
 
+        ``$FREIGHTWAY_HELM_PYTHON`` may name another interpreter that has the library.
+
         Raises:
-            StepErrored: if the variable names no program.
+            StepErrored: if a variable names no program.
         """
-        named = environment.get(VARIABLE, "")
-        program = shutil.which(named or "helm", path=environment.get("PATH"))
-        if named and program is None:
-            raise StepErrored(f"${VARIABLE} names {named!r}, which is no program", terminal=True)
-        python = sys.executable if find_spec(LIBRARY) is not None else ""
+        path = environment.get("PATH")
+        found = {}
+        for variable in (VARIABLE, PYTHON_VARIABLE):
+            named = environment.get(variable, "")
+            found[variable] = shutil.which(named, path=path) if named else None
+            if named and found[variable] is None:
+                raise StepErrored(f"${variable} names {named!r}, which is no program", terminal=True)
+        program = found[VARIABLE] or shutil.which("helm", path=path)
+        python = found[PYTHON_VARIABLE] or (sys.executable if find_spec(LIBRARY) is not None else "")
         return cls(str(Path(program).absolute()) if program else "", python, environment)
 
     async def render(self, chart: Chart, processes: ProcessRunner) -> list[Document]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -24,6 +25,10 @@ SECONDS = 120.0
 CPU_SECONDS = 120
 NO_NETWORK = {"HTTP_PROXY": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1"}
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+
+
+_LOGGED = re.compile(r'(?s)^E\d{4} .*?\] "command failed" err=(.*)$')
+"""How kubectl reports an error in some builds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +156,6 @@ def _reason(error: ProcessFailed, root: Path) -> str:
         why = crash.group(0)[:300] if crash else f"signal {-error.returncode}"
         return f"kustomize broke down ({why}): the kustomization is broken or takes too much memory or time"
     text = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    if logged := _LOGGED.search(text):
+        text = textwrap.dedent(logged.group(1).strip('"<>').strip("\n")).strip()
     return f"kustomize build failed: {text.removeprefix('error: ')[-2000:] or 'no reason given'}"

@@ -143,7 +143,10 @@ class _Scan:
                 self.found.fetches = True
 
     def _plugin(self, entry: str, folder: Path, shown: str) -> None:
-        """A plugin's configuration: inline, a file, or a folder with a kustomization."""
+        """A plugin's configuration, inline or a file.
+
+        A folder would be built first, and its patches could write any path into the configuration.
+        """
         if "\n" in entry:
             self._named_in(list(_load(entry, shown)), folder, shown)
             return
@@ -151,8 +154,7 @@ class _Scan:
         if place is None or place in self._seen:
             return
         if place.is_dir():
-            self.kustomization(place)
-            return
+            raise StepErrored(f"{shown}: {entry!r} is a folder; name the files that configure plugins one by one")
         if place.is_file():
             self._enter(place)
             # Paths in it are looked up from the folder of the kustomization.

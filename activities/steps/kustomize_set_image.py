@@ -9,6 +9,7 @@ from freightway.activities.files import in_thread, read_text, write_text
 from freightway.activities.steps.registry import StepConfig, StepInfo, Workspace, step
 from freightway.activities.steps.yaml_update import CommitMessageOutput
 from freightway.edits.config import KustomizeSetImageConfig
+from freightway.edits.errors import EditError
 from freightway.edits.images import Image, images_from_config, images_from_freight
 from freightway.edits.kustomization import SetImagesResult, find_kustomization, set_image_message, set_images
 from freightway.errors import StepErrored
@@ -56,7 +57,10 @@ def _edit(
         raise StepErrored(f"folder {config.path!r} cannot be read: {error.strerror}") from error
     name = f"{config.path}/{find_kustomization(names, config.path)}"
     text = read_text(workspace, name)
-    result = set_images(text, images)
+    try:
+        result = set_images(text, images)
+    except EditError as error:
+        raise StepErrored(f"file {workspace.show(workspace.path(name))!r}: {error}") from error
     if result.text != text:
         write_text(workspace, name, result.text)
     return result

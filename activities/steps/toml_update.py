@@ -5,7 +5,7 @@ Source: Kargo pkg/promotion/runner/builtin/toml_updater.go.
 
 from __future__ import annotations
 
-from freightway.activities.files import in_thread, read_text, write_text
+from freightway.activities.files import edit_text, in_thread
 from freightway.activities.steps.registry import StepConfig, Workspace, step
 from freightway.activities.steps.yaml_update import CommitMessageOutput
 from freightway.edits.config import UpdateConfig
@@ -22,11 +22,7 @@ async def toml_update(config: TomlUpdateConfig, workspace: Workspace) -> CommitM
     """Set the values.
 
     Raises:
-        StepErrored: if the file cannot be read or written.
-        EditError: if the file is not TOML, or a key or value does not fit.
+        StepErrored: if the file cannot be read or written, is not TOML, or a key or value does not fit.
     """
-    text = await in_thread(read_text, workspace, config.path)
-    updated = await in_thread(update_toml, text, config.pairs)
-    if updated != text:
-        await in_thread(write_text, workspace, config.path, updated)
+    await in_thread(edit_text, workspace, config.path, lambda text: update_toml(text, config.pairs))
     return CommitMessageOutput(commit_message=toml_update_message(config.path, config.pairs))

@@ -5,7 +5,7 @@ Source: Kargo pkg/promotion/runner/builtin/yaml_updater.go.
 
 from __future__ import annotations
 
-from freightway.activities.files import in_thread, read_text, write_text
+from freightway.activities.files import edit_text, in_thread
 from freightway.activities.steps.registry import StepConfig, StepOutput, Workspace, step
 from freightway.edits.config import UpdateConfig
 from freightway.edits.messages import yaml_update_message
@@ -27,11 +27,7 @@ async def yaml_update(config: YamlUpdateConfig, workspace: Workspace) -> CommitM
     """Set the values.
 
     Raises:
-        StepErrored: if the file cannot be read or written.
-        EditError: if the file is not YAML, or a key leads to no single value.
+        StepErrored: if the file cannot be read or written, is not YAML, or a key or value does not fit.
     """
-    text = await in_thread(read_text, workspace, config.path)
-    updated = await in_thread(update_yaml, text, config.pairs)
-    if updated != text:
-        await in_thread(write_text, workspace, config.path, updated)
+    await in_thread(edit_text, workspace, config.path, lambda text: update_yaml(text, config.pairs))
     return CommitMessageOutput(commit_message=yaml_update_message(config.path, config.pairs))

@@ -91,7 +91,7 @@ def _model_in(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """Return the model inside an annotation, and whether a list holds it."""
     is_list = False
     for part in _parts(annotation):
-        if typing.get_origin(part) is tuple:
+        if typing.get_origin(part) in (tuple, list):
             return _model_in(typing.get_args(part)[0])[0], True
         if inspect.isclass(part) and issubclass(part, BaseModel) and part is not Metadata:
             return part, is_list
@@ -113,7 +113,7 @@ def _type(annotation: Any) -> str:
         return _type(part)
     if origin is typing.Literal:
         return " or ".join(f"`{value}`" for value in arguments if value)
-    if origin is tuple:
+    if origin in (tuple, list):
         return f"list of {_type(arguments[0])}"
     if origin is dict:
         return f"map of text to {_type(arguments[1])}"
