@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import shlex
 import sys
 import textwrap
@@ -70,7 +71,7 @@ class Narrator:
         """Run a command of ``freightway`` as a person would, and show what it prints.
 
         Args:
-            show: ``all``, or ``end`` for its last line alone.
+            show: ``all``, or ``end`` for its last lines alone, those that say how each promotion ended.
         Raises:
             CheckFailed: if it does not end with exit code 0.
         """
@@ -82,7 +83,9 @@ class Narrator:
             shown = "" if show == "all" else f":\n{text}"
             raise CheckFailed(f"`freightway {shlex.join(arguments)}` ended with exit code {code}{shown}")
         if show == "end":
-            self.lines([f"  {line}" for line in text.strip().splitlines()[-1:]])
+            lines = text.strip().splitlines()
+            ends = list(itertools.takewhile(lambda line: line.startswith("promotion "), reversed(lines)))
+            self.lines([f"  {line}" for line in reversed(ends or lines[-1:])])
         return text
 
 
@@ -109,11 +112,23 @@ async def _in_thread(arguments: Sequence[str], output: _Output) -> int:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
+    def tell(code: int, error: BaseException | None) -> None:
+        if ended.done():
+            return
+        if error is None:
+            ended.set_result(code)
+        else:
+            ended.set_exception(error)
+
     def run() -> None:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            code = _exit_code(arguments)
+        code, failure = 1, None
+        try:
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                code = _exit_code(arguments)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the command is waited for
+            failure = error
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(code))
+            loop.call_soon_threadsafe(tell, code, failure)
 
     threading.Thread(target=run, daemon=True).start()
     return await ended

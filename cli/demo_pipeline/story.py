@@ -138,8 +138,7 @@ class Story:
                 "ab-test-b", lambda state: "result < 300" in str(state.configuration.templates)
             ),
         )
-        self.narrator.lines(["$ freightway verify --stage ab-test-b"])
-        await self.freightway.verify(PROJECT, "ab-test-b")
+        await self.narrator.command("verify", "stage", "ab-test-b", "--wait", show="end")
         after = await self._verdict_of("ab-test-b", after=before.id)
         self.narrator.check("ab-test-b passes now", after.phase is VerificationPhase.SUCCESSFUL, str(after))
         await self._until_verified(freight, "ab-test-b")
@@ -205,8 +204,7 @@ class Story:
         return (await self.freightway.explain(PROJECT, stage, freight.name))[0].available
 
     async def _freight_with(self, tag: str) -> FreightRecord:
-        self.narrator.lines([f"$ freightway refresh warehouse {WAREHOUSE}"])
-        await self.freightway.refresh(PROJECT, "warehouse", WAREHOUSE)
+        await self.narrator.command("refresh", "warehouse", WAREHOUSE, "--wait", show="end")
 
         async def found() -> FreightRecord | None:
             for record in await self.freightway.freight(PROJECT, WAREHOUSE):
