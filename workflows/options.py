@@ -73,6 +73,15 @@ COMMAND = ActivityOptions(
 )
 """A person waits for the answer, so it comes or fails within two minutes."""
 
+SCHEDULE = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=20),
+    schedule_to_close_timeout=timedelta(minutes=5),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+    ),
+)
+"""A Schedule that Temporal refuses must not keep a Warehouse from its other work for ever."""
+
 CLAIM = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(
@@ -126,6 +135,10 @@ class Intervals:
     """Kargo's interval between two looks at the health of Stages."""
     collect: timedelta = timedelta(hours=1)
     """Garbage collection of Freight, as Kargo's job."""
+    after_error: timedelta = timedelta(seconds=2)
+    """An entity tries again this long after an internal error, twice as long after each further one."""
+    after_errors: timedelta = timedelta(minutes=5)
+    """The longest such pause."""
 
 
 INTERVALS = Intervals()
@@ -133,3 +146,6 @@ INTERVALS = Intervals()
 PROMOTION_LIFE = timedelta(days=90)
 """The longest life of a promotion, approvals included; a queue must not wait for one for ever."""
 """The retention that the README recommends is as long."""
+
+MEMO_EVERY = timedelta(seconds=1)
+"""A promotion writes the step it is at to its memo at most this often; phases and waits are written at once."""

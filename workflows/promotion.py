@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -55,6 +56,7 @@ class Promotion:
         self._waits_for = ""
         self._told: WaitingFor | None = None
         self._memo: dict[str, Any] = {}
+        self._memo_at: datetime | None = None
 
     @workflow.run
     async def run(self, given: PromotionInput | None = None) -> PromotionResult:
@@ -368,9 +370,16 @@ class Promotion:
             "step": progress.step.alias if progress.step and not progress.phase.is_terminal else "",
             "message": (self._waits_for or progress.message)[:400],
         }
-        if memo != self._memo:
-            if not self._memo or memo["phase"] != self._memo["phase"]:
+        if self._is_news(memo):
+            if memo["phase"] != self._memo.get("phase"):
                 workflow.upsert_search_attributes([contracts.PHASE_ATTRIBUTE.value_set(progress.phase.value)])
             workflow.upsert_memo({"freightway": memo})
-            self._memo = memo
+            self._memo, self._memo_at = memo, workflow.now()
         workflow.set_current_details(promotion_details(progress, self._waits_for))
+
+    def _is_news(self, memo: dict[str, Any]) -> bool:
+        """Whether the memo is written now: each write costs the server one of its list, so quick steps share one."""
+        if memo == self._memo:
+            return False
+        weighty = any(memo[key] != self._memo.get(key) for key in ("phase", "message"))
+        return weighty or self._memo_at is None or workflow.now() - self._memo_at >= options.MEMO_EVERY
