@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
+    from freightway.entities.display import cell
     from freightway.resources.meta import Model
 
 from freightway.workflows import options
@@ -45,7 +46,7 @@ class Discovery:
                 non_retryable=True,
             )
         queue = names.shard_queue(request.spec.get("shard", ""))
-        workflow.upsert_memo({"freightway": {"kind": "Discovery", "project": request.project}})
+        _show(request, "Running", "")
         try:
             result = await workflow.execute_activity(
                 contracts.discover,
@@ -56,7 +57,7 @@ class Discovery:
                     previous=self._previous(request),
                 ),
                 task_queue=queue,
-                summary=f"{len(request.spec.get('subscriptions', ()))} subscriptions",
+                summary=f"look at {_counted(request)}",
                 **options.DISCOVER,
             )
         except ActivityError as error:
@@ -68,6 +69,8 @@ class Discovery:
             )
         handle = workflow.get_external_workflow_handle(names.warehouse_id(request.project, request.warehouse))
         await handle.signal("discovered", result)
+        problems = "; ".join(error.message for error in result.errors)
+        _show(request, "Failed" if problems else "Succeeded", problems)
         return DiscoveryReport(spec=request.spec, artifacts=result.artifacts, errors=result.errors)
 
     def _previous(self, request: DiscoveryInput) -> dict[str, Any] | None:
@@ -75,3 +78,25 @@ class Discovery:
             return None
         last = workflow.get_last_completion_result(DiscoveryReport)
         return last.artifacts if last is not None and last.spec == request.spec and not last.errors else None
+
+
+def _counted(request: DiscoveryInput) -> str:
+    count = len(request.spec.get("subscriptions", ()))
+    return f"{count} subscription" + ("" if count == 1 else "s")
+
+
+def _show(request: DiscoveryInput, phase: str, problems: str) -> None:
+    """Set what lists and the Web UI show; a look with problems is a completed workflow of the phase Failed."""
+    memo = {
+        "kind": "Discovery",
+        "project": request.project,
+        "name": request.warehouse,
+        "phase": phase,
+        "message": problems[:400],
+    }
+    workflow.upsert_memo({"freightway": memo})
+    workflow.upsert_search_attributes([contracts.PHASE_ATTRIBUTE.value_set(phase)])
+    text = f": {cell(problems, 2000)}" if problems else ""
+    workflow.set_current_details(
+        f"## Discovery of Warehouse {request.warehouse}\n\n**{phase}**{text}\n\n{_counted(request)}"
+    )

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
+
     from freightway import contracts, names
+    from freightway.entities.display import cell
     from freightway.entities.messages import PromoteAnswer, PromoteRequest, PromotionEnded
 
 from freightway.workflows import options
 from freightway.workflows.entity import refused
 
 _EXAMPLE = '{"project": "demo", "stage": "dev", "freight": "brave-otter"}'
+
+
+class PromoteInput(PromoteRequest):
+    """What a person typed; anything that is no request is kept as the sentence that refuses it."""
+
+    problem: str = ""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_the_problem(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(given)
+        except ValidationError as error:
+            return cls.model_construct(problem=_problem(error))
+
+
+def _problem(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"])
+        what = "unknown field" if item["type"] == "extra_forbidden" else item["msg"]
+        parts.append(f"{where}: {what}" if where else what)
+    return "; ".join(parts)
 
 
 @workflow.defn(name="Promote", failure_exception_types=[Exception])
@@ -26,21 +52,14 @@ class Promote:
         self._ended: PromotionEnded | None = None
 
     @workflow.run
-    async def run(self, request: PromoteRequest | None = None) -> PromotionEnded:
+    async def run(self, request: PromoteInput | None = None) -> PromotionEnded:
         """Ask, wait, and fail with the promotion's message unless it succeeded."""
-        if request is None or not request.project or not request.stage:
-            raise refused(f"give the project and the Stage, for example {_EXAMPLE}")
-        info = workflow.info()
-        workflow.upsert_search_attributes(
-            [
-                contracts.PROJECT_ATTRIBUTE.value_set(request.project),
-                contracts.STAGE_ATTRIBUTE.value_set(request.stage),
-            ]
-        )
-        asked = request.model_copy(
-            update={"id": request.id or f"promote/{info.run_id}", "notify": info.workflow_id}
-        )
-        self._answer = await self._ask(asked)
+        try:
+            await self._ask(self._checked(request))
+        except ApplicationError as error:
+            self._show_refusal(request or PromoteInput(), error.message)
+            raise
+        assert self._answer is not None
         self._show()
         while self._ended is None:
             try:
@@ -62,12 +81,30 @@ class Promote:
             non_retryable=True,
         )
 
-    async def _ask(self, request: PromoteRequest) -> PromoteAnswer:
+    def _checked(self, request: PromoteInput | None) -> PromoteRequest:
+        if request is not None and request.problem:
+            raise refused(f"{request.problem}; the input looks like {_EXAMPLE}")
+        if request is None or not request.project or not request.stage:
+            raise refused(f"give the project and the Stage, for example {_EXAMPLE}")
+        workflow.upsert_search_attributes(
+            [
+                contracts.PROJECT_ATTRIBUTE.value_set(request.project),
+                contracts.STAGE_ATTRIBUTE.value_set(request.stage),
+                contracts.PHASE_ATTRIBUTE.value_set("Pending"),
+            ]
+        )
+        info = workflow.info()
+        given = request.model_dump(exclude={"problem", "id", "notify"})
+        return PromoteRequest(**given, id=request.id or f"promote/{info.run_id}", notify=info.workflow_id)
+
+    async def _ask(self, request: PromoteRequest) -> None:
+        """Ask the Stage, and keep its answer."""
+        stage_id = names.stage_id(request.project, request.stage)
         try:
             answer = await workflow.execute_activity(
                 contracts.command,
                 contracts.CommandRequest(
-                    workflow_id=names.stage_id(request.project, request.stage),
+                    workflow_id=stage_id,
                     update="promote",
                     payload=request.model_dump(mode="json", by_alias=True),
                     id=request.id,
@@ -77,9 +114,11 @@ class Promote:
             )
         except ActivityError as error:
             raise refused(f"Stage {request.stage!r} did not answer: {error.cause or error}") from error
+        if answer.refused == f"{stage_id} not found":
+            raise refused(f"Stage {request.stage!r} not found in project {request.project!r}")
         if answer.refused:
             raise refused(answer.refused)
-        return PromoteAnswer.model_validate(answer.result)
+        self._answer = PromoteAnswer.model_validate(answer.result)
 
     async def _look(self) -> None:
         """Ask Temporal for the promotion's end, should the Stage's message have been lost."""
@@ -117,10 +156,38 @@ class Promote:
         assert self._answer is not None
         asked = self._answer
         phase = self._ended.phase if self._ended else "Running"
-        workflow.upsert_search_attributes([contracts.PHASE_ATTRIBUTE.value_set(phase)])
-        waits = f"\n\nWaits for {asked.waits_for}" if asked.waits_for and self._ended is None else ""
-        message = f": {self._ended.message}" if self._ended and self._ended.message else ""
-        workflow.set_current_details(
-            f"## {asked.stage} ← {asked.alias or asked.freight[:7]}\n\n**{phase}**{message}{waits}\n\n"
-            f"Promotion `{names.promotion_id(asked.project, asked.promotion)}`"
+        workflow.upsert_search_attributes(
+            [
+                contracts.PHASE_ATTRIBUTE.value_set(phase),
+                contracts.FREIGHT_ATTRIBUTE.value_set([asked.freight]),
+            ]
         )
+        waits = f"waits for {asked.waits_for}" if asked.waits_for and self._ended is None else ""
+        message = self._ended.message if self._ended else ""
+        self._note(asked.project, asked.stage, phase, message or waits)
+        workflow.set_current_details(
+            f"## {asked.stage} ← {asked.alias or asked.freight[:7]}\n\n"
+            f"**{phase}**{f': {cell(message, 400)}' if message else ''}\n\n"
+            + (f"It {waits}\n\n" if waits else "")
+            + f"Promotion `{names.promotion_id(asked.project, asked.promotion)}`"
+        )
+
+    def _show_refusal(self, request: PromoteInput, sentence: str) -> None:
+        workflow.upsert_search_attributes([contracts.PHASE_ATTRIBUTE.value_set("Refused")])
+        self._note(request.project, request.stage, "Refused", sentence)
+        workflow.set_current_details(f"## Refused\n\n**{cell(sentence, 400)}**")
+
+    def _note(self, project: str, stage: str, phase: str, message: str) -> None:
+        """Set the memo, by which lists show a person's command."""
+        answer = self._answer
+        memo = {
+            "kind": "Promote",
+            "project": project,
+            "stage": stage,
+            "name": answer.promotion if answer else "",
+            "phase": phase,
+            "freight": answer.freight if answer else "",
+            "alias": answer.alias if answer else "",
+            "message": message[:400],
+        }
+        workflow.upsert_memo({"freightway": memo})

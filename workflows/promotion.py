@@ -96,7 +96,7 @@ class Promotion:
             contracts.step_kinds,
             contracts.KindsRequest(kinds=kinds),
             task_queue=names.shard_queue(plan.shard),
-            summary="step kinds",
+            summary="what the steps need",
             **options.QUICK,
         )
         steps = [step.model_copy(update={"facts": answer.facts[step.uses]}) for step in plan.steps]
@@ -124,7 +124,8 @@ class Promotion:
         """Wait out the pause before the attempt, then ask the step once."""
         progress = self._now()
         if progress.pause is not None:
-            await self._pause(progress.pause.total_seconds(), waiting_text(progress))
+            until = workflow.now() + progress.pause
+            await self._pause(progress.pause.total_seconds(), waiting_text(progress, until))
             if self._abort is not None:
                 return
         self._woken = False
@@ -368,7 +369,7 @@ class Promotion:
             "alias": plan.freight.alias,
             "actor": plan.actor,
             "step": progress.step.alias if progress.step and not progress.phase.is_terminal else "",
-            "message": (self._waits_for or progress.message)[:400],
+            "message": self._sentence()[:400],
         }
         if self._is_news(memo):
             if memo["phase"] != self._memo.get("phase"):
@@ -376,6 +377,13 @@ class Promotion:
             workflow.upsert_memo({"freightway": memo})
             self._memo, self._memo_at = memo, workflow.now()
         workflow.set_current_details(promotion_details(progress, self._waits_for))
+
+    def _sentence(self) -> str:
+        """What lists say of the promotion: what it waits for, and why if a step failed before."""
+        message = self._now().message
+        if not self._waits_for:
+            return message
+        return f"{message}; waits for {self._waits_for}" if message else f"waits for {self._waits_for}"
 
     def _is_news(self, memo: dict[str, Any]) -> bool:
         """Whether the memo is written now: each write costs the server one of its list, so quick steps share one."""

@@ -98,7 +98,7 @@ class Verification:
                 freight_metadata=given.freight_metadata,
             ),
             task_queue=names.shard_queue(given.shard),
-            summary="arguments",
+            summary="arguments of the metrics",
             **options.QUICK,
         )
         if answer.error:
@@ -285,13 +285,22 @@ class Verification:
             "stage": given.stage,
             "name": given.id,
             "phase": phase,
-            "message": run.message[:400],
+            "message": (run.message or self._question())[:400],
         }
         if memo != self._memo:
             workflow.upsert_memo({"freightway": memo})
             workflow.upsert_search_attributes([contracts.PHASE_ATTRIBUTE.value_set(phase)])
             self._memo = memo
-        workflow.set_current_details(verification_details(run, answers.open_questions(run)))
+        title = f"Verification of {self._freight()} in {given.stage}"
+        workflow.set_current_details(verification_details(run, answers.open_questions(run), title))
+
+    def _question(self) -> str:
+        asked = [question.prompt for question in answers.open_questions(self._now())]
+        return f"waits for an answer: {'; '.join(asked)}" if asked else ""
+
+    def _freight(self) -> str:
+        held = self._state.given.collection
+        return ", ".join(str(item.get("alias") or item.get("name", ""))[:63] for item in held) or "no Freight"
 
 
 def _answer(request: AnswerRequest) -> answers.Answer:

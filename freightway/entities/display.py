@@ -16,6 +16,8 @@ _MOST_BYTES = 19_000
 """Temporal's documented limit of current details is 20 kB."""
 _CELL = 160
 _ROWS = 60
+_GAP = "\u00a0\u00a0"
+"""Spaces that Markdown does not drop."""
 
 
 def cell(text: str, limit: int = _CELL) -> str:
@@ -26,11 +28,16 @@ def cell(text: str, limit: int = _CELL) -> str:
 
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a Markdown table; rows beyond sixty are counted."""
-    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
-    lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows[:_ROWS]]
+    lines = [_row(headings), "|" + " --- |" * len(headings)]
+    lines += [_row(tuple(cell(value) for value in row)) for row in rows[:_ROWS]]
     if len(rows) > _ROWS:
         lines.append(f"\n… and {len(rows) - _ROWS} more")
     return "\n".join(lines)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    # The Web UI draws tables without any space between the columns.
+    return "| " + " | ".join(f"{text}{_GAP}" if text else "" for text in cells) + " |"
 
 
 def fit(text: str) -> str:
@@ -92,16 +99,16 @@ def _step_row(index: int, step: PlannedStep, meta: StepMeta | None, progress: Pr
     return (mark, step.alias, step.uses, shown, took, meta.message if meta else "")
 
 
-def waiting_text(progress: Progress) -> str:
-    """Return what the pause before the next attempt is for."""
+def waiting_text(progress: Progress, until: datetime | None = None) -> str:
+    """Return what the pause before the next attempt is for, and when it ends if the step does not say more."""
     step = progress.step
     if step is None:
         return "the next step"
     if progress.last_wait:
         return f'step "{step.alias}": {progress.last_wait}'[:200]
-    if progress.message:
-        return f'the next try of step "{step.alias}"'
-    return f'the next poll of step "{step.alias}"'
+    what = "try" if progress.message else "poll"
+    when = f" at {clock(until)}" if until else ""
+    return f'the next {what} of step "{step.alias}"{when}'
 
 
 def warehouse_details(state: WarehouseState) -> str:
@@ -143,10 +150,10 @@ def project_details(state: ProjectState) -> str:
     return fit("\n".join(lines))
 
 
-def verification_details(run: AnalysisRun, questions: Sequence[Question]) -> str:
+def verification_details(run: AnalysisRun, questions: Sequence[Question], title: str = "") -> str:
     """Return the state of a verification: its open questions and the table of its metrics."""
     lines = [
-        f"## Verification {run.name}",
+        f"## {title or f'Verification {run.name}'}",
         f"**{run.phase.value}**" + (f": {cell(run.message, 400)}" if run.message else ""),
     ]
     for question in questions:
