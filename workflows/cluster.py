@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.selection.freezes import Freeze
     from freightway.selection.stage_selector import StageSelector
 
-from freightway.workflows.entity import Entity, refused
+from freightway.workflows.entity import Entity, check_identity, refused, tolerant
 from freightway.workflows.project import check_freeze
 
 
@@ -37,18 +37,20 @@ class Cluster(Entity):
     @workflow.run
     async def run(self, state: ClusterState | None = None) -> None:
         """Tell the Projects what was recorded, for ever."""
-        while True:
-            self.dirty = False
-            while self.state.untold:
-                await self._tell(self.state.untold.pop(0))
-            self._publish()
-            await self.continue_if_suggested(not self._has_work())
-            await self.wait_for_work(self._has_work, None, "")
+        check_identity(names.CLUSTER_ID, 1)
+        self.state.began = self.state.began or int(workflow.now().timestamp() * 1000)
+        await self.serve()
+
+    async def _act(self) -> None:
+        self.dirty = False
+        while self.state.untold:
+            await self._tell(self.state.untold.pop(0))
 
     def _has_work(self) -> bool:
         return bool(self.dirty or self.state.untold)
 
     @workflow.signal
+    @tolerant
     def register(self, request: TargetRequest | None = None) -> None:
         """Tell a Project everything, and every change from then on."""
         if request is None or not request.name:
@@ -59,6 +61,7 @@ class Cluster(Entity):
         self.dirty = True
 
     @workflow.signal
+    @tolerant
     def forget(self, request: TargetRequest | None = None) -> None:
         """Forget a Project that was deleted."""
         if request is not None and request.name in self.state.projects:

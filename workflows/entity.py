@@ -6,31 +6,53 @@ update has a validator, a handler turns any error into a refusal, unknown messag
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributeUpdate
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
+    from freightway import names
     from freightway.entities.events import EventLog, Reason
-    from freightway.entities.messages import Command
+    from freightway.entities.messages import Command, check_size
     from freightway.entities.state import EntityState
     from freightway.errors import FreightwayError
+
+from freightway.workflows import options
 
 _SUMMARY_KEY = "freightway"
 _KNOWN = "; see docs/temporal.md for the messages of each workflow"
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
+EntityT = TypeVar("EntityT", bound="Entity")
+MessageT = TypeVar("MessageT")
 
 
 def refused(message: str) -> ApplicationError:
     """An error that refuses a command: a sentence, never a stack trace, never retried."""
     return ApplicationError(message, type="Refused", non_retryable=True)
+
+
+def tolerant(handler: Callable[[EntityT, MessageT], None]) -> Callable[[EntityT, MessageT], None]:
+    """Make a signal handler drop a message that it cannot take: nothing that is sent may stop an entity."""
+
+    @functools.wraps(handler)
+    def guarded(self: EntityT, message: MessageT = None) -> None:  # type: ignore[assignment]
+        try:
+            handler(self, message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the entity goes on
+            workflow.logger.exception("dropped the signal %s", handler.__name__)
+            self.problem = f"dropped the signal {handler.__name__}: {_sentence(error)}"
+            self.dirty = True
+
+    return guarded
 
 
 class Entity:
@@ -39,6 +61,11 @@ class Entity:
     state: EntityState
 
     def __init__(self) -> None:
+        self.problem = ""
+        self._broken: datetime | None = None
+        self._stained = False
+        self._pause = options.INTERVALS.after_error
+        self._suggested_at = 0
         self._shown: dict[str, Any] = {}
         self._attributes: list[str] = []
         self._details = ""
@@ -76,13 +103,14 @@ class Entity:
         if self.state.retired:
             raise refused(f"{workflow.info().workflow_id} is being deleted")
         try:
+            check_size(command)
             rule()
         except FailureError:
             raise
         except FreightwayError as error:
             raise refused(str(error)) from error
         except Exception as error:
-            raise refused(f"{type(error).__name__}: {error}") from error
+            raise refused(_sentence(error)) from error
 
     @workflow.update(dynamic=True)
     def any_update(self, name: str, args: Sequence[RawValue]) -> None:
@@ -126,21 +154,132 @@ class Entity:
 
     # -- life -------------------------------------------------------------------------------------------------
 
-    async def wait_for_work(self, ready: Callable[[], bool], until: datetime | None, summary: str) -> None:
-        """Sleep until there is work, the instant ``until`` or the time to continue as new."""
+    async def serve(self) -> None:
+        """Act on what the handlers recorded, until the entity is over."""
+        while not self._is_over():
+            await self._turn()
+            if self._is_over():
+                return
+            await self._continue_if_suggested()
+            await self._wait_for_work()
+
+    async def _turn(self) -> None:
+        """Act once. An error is shown and tried again later; it never ends the entity."""
+        try:
+            await self._act()
+            self._publish()
+        except Exception as error:
+            if is_cancelled_exception(error) or isinstance(error, workflow.NondeterminismError):
+                raise
+            workflow.logger.exception("an entity's turn failed")
+            self.problem = f"internal error: {_sentence(error)}"
+            self._broken = workflow.now() + self._pause
+            self._pause = min(2 * self._pause, options.INTERVALS.after_errors)
+            self._stained = True
+            with suppress(Exception):
+                self._publish()
+        else:
+            self._broken = None
+            self._pause = options.INTERVALS.after_error
+
+    async def _act(self) -> None:
+        raise NotImplementedError
+
+    def _publish(self) -> None:
+        raise NotImplementedError
+
+    def _has_work(self) -> bool:
+        return self.dirty
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is under way that the next run would not know of."""
+        return not self._has_work()
+
+    def _is_over(self) -> bool:
+        return self.state.retired and not self._has_work()
+
+    def _let_go(self) -> None:
+        """Make ready to continue as new although something is under way; only for a history that grows too long."""
+
+    def _next_moment(self) -> datetime | None:
+        """When the passing of time alone may change something."""
+        return None
+
+    def _next_state(self) -> EntityState:
+        return self.state
+
+    async def _wait_for_work(self) -> None:
+        """Sleep until there is work, until time changes something, or until it is time to continue as new."""
+        if self._broken is not None:
+            self.dirty = False
+            await self._sleep_until(self._broken, lambda: self.dirty, "the next try after an internal error")
+            return
+        may_continue = self._is_idle()
+        await self._sleep_until(
+            self._next_moment(),
+            lambda: (
+                self._has_work()
+                or self._must_continue()
+                or (may_continue and workflow.info().is_continue_as_new_suggested())
+            ),
+            "until something may change",
+        )
+
+    async def _sleep_until(self, until: datetime | None, ready: Callable[[], bool], what_for: str) -> None:
         timeout = max((until - workflow.now()).total_seconds(), 0.001) if until else None
         try:
             await workflow.wait_condition(
-                lambda: ready() or workflow.info().is_continue_as_new_suggested(),
+                ready,
                 timeout=timedelta(seconds=timeout) if timeout is not None else None,
-                timeout_summary=summary or None,
+                timeout_summary=what_for if until else None,
             )
         except TimeoutError:
             return
 
-    async def continue_if_suggested(self, idle: bool) -> None:
-        """Continue as new when Temporal suggests it, nothing is under way and all handlers are done."""
-        if not (idle and workflow.info().is_continue_as_new_suggested()):
+    def _must_continue(self) -> bool:
+        """Whether the history has become twice as long as when Temporal first suggested to continue as new."""
+        info = workflow.info()
+        if not info.is_continue_as_new_suggested():
+            return False
+        length = info.get_current_history_length()
+        self._suggested_at = self._suggested_at or length
+        return length >= 2 * self._suggested_at
+
+    async def _continue_if_suggested(self) -> None:
+        """Continue as new when Temporal suggests it and nothing is under way, or in any case before it is too late."""
+        if self._has_work() and self._broken is None:
             return
+        # A history with an error in it is left behind: corrected code would not come to the same commands.
+        wanted = workflow.info().is_continue_as_new_suggested() or (self._stained and self._broken is None)
+        if not (self._is_idle() and wanted):
+            if not self._must_continue():
+                return
+            self._let_go()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(self.state, memo={_SUMMARY_KEY: self._shown})
+        if self._has_work() and self._broken is None:
+            return
+        self.continue_as(self._next_state())
+
+    def continue_as(self, state: EntityState) -> None:
+        """Go on in a new run with this state."""
+        workflow.continue_as_new(state, memo={_SUMMARY_KEY: self._shown})
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def check_identity(prefix: str, parts: int) -> list[str]:
+    """Return the names in the workflow id of an entity, such as ``stage/demo/dev``.
+
+    Raises:
+        ApplicationError: if a person started the entity under an id that it does not go by.
+    """
+    found = workflow.info().workflow_id.split("/")
+    if len(found) != parts or found[0] != prefix or not all(map(names.is_object_name, found[1:])):
+        shape = {1: prefix, 2: f"{prefix}/<project>", 3: f"{prefix}/<project>/<name>"}[parts]
+        raise refused(
+            f"a {workflow.info().workflow_type} goes by the workflow id {shape}, not "
+            f"{workflow.info().workflow_id!r}; it is started by freightway apply"
+        )
+    return found[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
@@ -31,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
         known,
         parse_all,
         subscribers,
+        upstream_of,
     )
     from freightway.entities.warehouse import WarehouseConfiguration
     from freightway.selection.alias import alias_for
@@ -38,10 +40,13 @@ with workflow.unsafe.imports_passed_through():
     from freightway.selection.stage_selector import StageSelector
 
 from freightway.workflows import options
-from freightway.workflows.entity import Entity, refused
+from freightway.workflows.entity import Entity, check_identity, refused, tolerant
 
 _MESSAGES_AT_ONCE = 40
 """Messages in one activity; keeps its input far below the payload limit."""
+_UPLOADS_KNOWN = 20
+_MOST_FREEZES = 100
+_AS_PROMISED = ("RUNNING", "CONTINUED_AS_NEW")
 
 
 @workflow.defn(name="Project")
@@ -53,6 +58,7 @@ class Project(Entity):
         super().__init__()
         self.state: ProjectState = state or ProjectState()
         self.state.name = self.state.project = workflow.info().workflow_id.partition("/")[2]
+        self.state.began = self.state.began or int(workflow.now().timestamp() * 1000)
         self._renames: list[tuple[str, AliasRequest]] = []
         self._telling = 0
         self._registered = bool(workflow.info().continued_run_id)
@@ -61,17 +67,18 @@ class Project(Entity):
     @workflow.run
     async def run(self, state: ProjectState | None = None) -> None:
         """Tell the entities what was recorded, until the project is deleted."""
-        while True:
-            await self._act()
-            self._publish()
-            if self.state.retired and not self._has_work():
-                return
-            await self.continue_if_suggested(not self._has_work())
-            await self.wait_for_work(self._has_work, None, "")
+        check_identity("project", 2)
+        await self.serve()
 
     def _has_work(self) -> bool:
         state = self.state
-        return bool(self.dirty or state.untold or state.retiring or self._renames)
+        return bool(self.dirty or state.untold or state.unsure or state.retiring or self._renames)
+
+    def _next_state(self) -> ProjectState:
+        """What the next run begins with: an upload that is under way is broken off, it may be megabytes."""
+        self.state.broken_off = [*self.state.broken_off, *self.state.parts][-_UPLOADS_KNOWN:]
+        self.state.parts.clear()
+        return self.state
 
     async def _act(self) -> None:
         self.dirty = False
@@ -79,6 +86,8 @@ class Project(Entity):
             await self._register()
         while self.state.retiring:
             await self._retire(self.state.retiring[:_MESSAGES_AT_ONCE])
+        while self.state.unsure:
+            await self._make_sure(self.state.unsure[:_MESSAGES_AT_ONCE])
         while self.state.untold:
             await self._tell(self.state.untold[:_MESSAGES_AT_ONCE])
         while self._renames:
@@ -102,6 +111,8 @@ class Project(Entity):
 
         def act() -> ApplyAnswer:
             assert request is not None
+            if request.upload in self.state.broken_off:
+                raise refused("the upload was broken off meanwhile; apply again")
             if request.more:
                 self.state.parts.setdefault(request.upload, []).extend(request.documents)
                 return ApplyAnswer(generation=self.state.generation)
@@ -252,6 +263,7 @@ class Project(Entity):
     # -- what the Cluster and Warehouses say -----------------------------------------------------------------------
 
     @workflow.signal
+    @tolerant
     def cluster(self, news: ClusterNews | None = None) -> None:
         """Take what the Cluster owns."""
         if news is not None and news.generation >= self.state.cluster.generation:
@@ -260,6 +272,7 @@ class Project(Entity):
             self.dirty = True
 
     @workflow.signal
+    @tolerant
     def alias_taken(self, request: AliasRequest | None = None) -> None:
         """Take the alias of new Freight into the index; one in use already is replaced."""
         if request is None or not request.alias:
@@ -274,10 +287,19 @@ class Project(Entity):
         self._renames.append((warehouse, AliasRequest(freight=freight, alias=alias)))
 
     @workflow.signal
+    @tolerant
     def alias_freed(self, request: AliasRequest | None = None) -> None:
         """Forget the alias of Freight that is gone."""
         if request is not None and self.state.aliases.get(request.alias) == request.freight:
             del self.state.aliases[request.alias]
+
+    @workflow.signal
+    @tolerant
+    def lost(self, request: TargetRequest | None = None) -> None:
+        """Take it that a Stage was started anew and has no specification: the next apply tells it."""
+        entry = self.state.stages.get(request.name) if request else None
+        if request is not None and entry is not None and request.name not in self.state.specs:
+            self.state.stages[request.name] = entry.model_copy(update={"digest": ""})
 
     @workflow.query
     def known(self) -> Known:
@@ -312,6 +334,28 @@ class Project(Entity):
         )
         await self._deliver([message])
 
+    async def _make_sure(self, keys: list[str]) -> None:
+        """Look whether entities that were applied without a change run; one that was terminated is told anew."""
+        ids = {self._entity_id(key): key for key in keys}
+        answer = await workflow.execute_activity(
+            contracts.workflow_status,
+            contracts.StatusRequest(workflow_ids=tuple(ids)),
+            summary="do they run?",
+            **options.QUICK,
+        )
+        for found in answer.workflows:
+            key = ids[found.workflow_id]
+            kind, _, name = key.partition("/")
+            if found.status not in _AS_PROMISED:
+                self.state.tell(key)
+            elif kind == "Stage" and key not in self.state.untold:
+                self.state.specs.pop(name, None)
+        self.state.unsure = self.state.unsure[len(keys) :]
+
+    def _entity_id(self, key: str) -> str:
+        kind, _, name = key.partition("/")
+        return (names.stage_id if kind == "Stage" else names.warehouse_id)(self.state.name, name)
+
     async def _tell(self, keys: list[str]) -> None:
         messages = []
         told = []
@@ -324,8 +368,13 @@ class Project(Entity):
                 told.append((name, news.spec))
                 payload = news.model_dump(mode="json", by_alias=True)
                 messages.append(self._message("Stage", name, "configure", payload))
+        # First, so that what changes meanwhile is told again.
         self.state.untold = self.state.untold[len(keys) :]
-        await self._deliver(messages)
+        try:
+            await self._deliver(messages)
+        except FailureError:
+            self.state.tell(*keys)
+            raise
         for name, spec in told:
             if self.state.specs.get(name) is spec:
                 del self.state.specs[name]
@@ -333,11 +382,12 @@ class Project(Entity):
     def _configure_warehouse(self, name: str) -> contracts.Message:
         entry = self.state.warehouses[name]
         news = WarehouseConfiguration(
-            generation=self.state.generation,
+            generation=self.state.told_generation,
             spec=entry.spec,
             labels=entry.labels,
             annotations=entry.annotations,
             subscribers=subscribers(self.state, name),
+            upstream=upstream_of(self.state, name),
         )
         return self._message("Warehouse", name, "configure", news.model_dump(mode="json", by_alias=True))
 
@@ -351,7 +401,7 @@ class Project(Entity):
 
     def _message(self, kind: str, name: str, signal: str, payload: dict[str, Any]) -> contracts.Message:
         project = self.state.name
-        workflow_id = (names.stage_id if kind == "Stage" else names.warehouse_id)(project, name)
+        workflow_id = self._entity_id(f"{kind}/{name}")
         attribute = names.SEARCH_STAGE if kind == "Stage" else names.SEARCH_WAREHOUSE
         return contracts.Message(
             workflow=kind,
@@ -404,6 +454,7 @@ class Project(Entity):
             "project": state.name,
             "name": state.name,
             "phase": phase,
+            "message": self.problem,
             "warehouses": len(state.warehouses),
             "stages": len(state.stages),
             "freezes": [freeze.id for freeze in state.freezes],
@@ -424,6 +475,13 @@ def check_freeze(request: FreezeRequest, names_in_force: list[str]) -> None:
     ]
     if missing:
         raise refused(f"a freeze needs {' and '.join(missing)}")
+    if len(names_in_force) >= _MOST_FREEZES:
+        raise refused(f"{len(names_in_force)} freezes are in force; lift some first")
+    if request.selector is not None:
+        try:
+            StageSelector.model_validate(request.selector)
+        except ValueError as error:
+            raise refused(f"the selector of the freeze is not valid: {error}") from error
     if request.name in names_in_force:
         raise refused(f"a freeze {request.name!r} is in force; lift it first or take another name")
     if request.until is not None and request.until <= workflow.now():

@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.promotion.model import FreightReference, Phase
 
 from freightway.workflows import options
+from freightway.workflows.entity import check_identity
 from freightway.workflows.stage_commands import StageCommands
 
 _ENDS = {
@@ -70,20 +71,40 @@ class Stage(StageCommands):
         self._children: set[asyncio.Task[None]] = set()
         self._recheck: datetime | None = None
         self._recheck_after = timedelta(seconds=10)
+        self._retiring = False
 
     @workflow.run
     async def run(self, state: StageState | None = None) -> None:
         """Act on what the handlers recorded until the Stage is deleted."""
+        check_identity("stage", 3)
         if self._fresh:
             await self._adopt()
-        while True:
-            await self._act()
-            self._publish()
-            if self.state.retired and not self._has_work():
-                return
-            idle = self.state.current is None and self.state.verifying is None and not self._has_work()
-            await self.continue_if_suggested(idle)
-            await self.wait_for_work(self._has_work, self._next_moment(), "until something may change")
+        await self.serve()
+        if self.reborn is not None:
+            # Applied again while it was being deleted: it starts clean.
+            state = StageState(project=self.state.project, name=self.state.name)
+            state.take_configuration(self.reborn)
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            self.continue_as(state)
+
+    def _is_idle(self) -> bool:
+        """Whether the end of what runs, if anything does, is looked for by the next run too."""
+        running, verifying = self.state.current, self.state.verifying
+        watched = (running is not None and not running.adopted) or (
+            verifying is not None and not verifying.adopted
+        )
+        return not (watched or self._has_work())
+
+    def _is_over(self) -> bool:
+        state = self.state
+        return state.retired and not (self._has_work() or state.current or state.verifying)
+
+    def _let_go(self) -> None:
+        state = self.state
+        if state.current is not None:
+            state.current = state.current.model_copy(update={"adopted": True})
+        if state.verifying is not None:
+            state.verifying = state.verifying.model_copy(update={"adopted": True})
 
     def _has_work(self) -> bool:
         state = self.state
@@ -95,6 +116,7 @@ class Stage(StageCommands):
             or state.notices
             or self.subscriptions
             or self.aborts
+            or self.unknown
         )
 
     async def _act(self) -> None:
@@ -106,13 +128,14 @@ class Stage(StageCommands):
             self._verification_over(self.verified.pop(0))
         while self.aborts:
             await self._abort(self.aborts.pop(0))
+        await self._look_after_adopted()
         if self.state.retired:
             await self._retire()
         else:
-            await self._look_after_adopted()
             await self._subscribe()
             await self._decide(now)
         await self._flush()
+        await self._say_unknown()
 
     async def _decide(self, now: datetime) -> None:
         state = self.state
@@ -230,6 +253,7 @@ class Stage(StageCommands):
             created_at=queued.created_at,
             started_at=started,
             notify=queued.notify,
+            break_glass=queued.break_glass,
         )
         given = PromotionInput(
             plan=queued.plan,
@@ -239,7 +263,7 @@ class Stage(StageCommands):
                 for item in queued.plan.collection
                 if item.name in state.freight
             },
-            frozen=stage_gates.soft_freeze(state, started),
+            frozen="" if queued.break_glass else stage_gates.soft_freeze(state, started),
         )
         try:
             handle = await workflow.start_child_workflow(
@@ -286,6 +310,11 @@ class Stage(StageCommands):
         if running is None or running.promotion != result.promotion:
             return
         state.current = None
+        if not running.freight:
+            freight = result.freight
+            running = running.model_copy(
+                update={"freight": freight.name, "alias": freight.alias, "origin": freight.origin.name}
+            )
         if result.phase is Phase.SUCCEEDED:
             stage_rules.take_holding(state, result, now, str(workflow.uuid4()))
             self._recheck, self._recheck_after = None, timedelta(seconds=10)
@@ -310,17 +339,16 @@ class Stage(StageCommands):
         """Queue the rollback that the policy asks for; ``failed`` tells that what is held is what failed."""
         state = self.state
         try:
-            target = stage_rules.rollback_target(state)
-            if not failed:
-                # The promotion failed before anything was taken over: what is held is what to go back to.
-                target = state.holding or target
+            # A promotion that failed took nothing over: what is held is what to go back to.
+            target = None if failed else state.holding
+            target = target or stage_rules.rollback_target(state)
             self.queue_rollback(target, actor="", reason=why)
         except FreightwayError as error:
             self.problem = f"no rollback: {error}"
 
     async def _freeze_running(self) -> None:
         running = self.state.current
-        if running is None:
+        if running is None or running.break_glass:
             return
         reason = stage_gates.soft_freeze(self.state, workflow.now())
         if reason != self.told_freeze:
@@ -347,6 +375,19 @@ class Stage(StageCommands):
             result = VerificationResult(
                 id=verification,
                 phase=VerificationPhase.SUCCESSFUL,
+                started_at=began,
+                finished_at=began,
+                actor=actor,
+            )
+            self._take_verdict(result, repeated=bool(holding.verifications))
+            return
+        missing = stage_rules.missing_templates(state)
+        if missing:
+            # Not "nothing to measure, so it is good": somebody deleted what decides.
+            result = VerificationResult(
+                id=verification,
+                phase=VerificationPhase.ERROR,
+                message=f"{', '.join(missing)} not found in project {state.project}; apply it, then verify again",
                 started_at=began,
                 finished_at=began,
                 actor=actor,
@@ -539,6 +580,15 @@ class Stage(StageCommands):
         running, state.current = state.current, None
         self._over(stage_rules.summarize(running, phase, text, now, running.started_at), running.notify)
 
+    async def _say_unknown(self) -> None:
+        """Tell the Project that this Stage was started anew and knows no specification."""
+        if self.unknown:
+            self.unknown = False
+            self.problem = "the specification is not known any more; apply the Stage again"
+            await self.signal(
+                names.project_id(self.state.project), "lost", TargetRequest(name=self.state.name)
+            )
+
     async def _subscribe(self) -> None:
         """Ask the Warehouses whose Freight has not arrived for all of it."""
         while self.subscriptions:
@@ -550,27 +600,21 @@ class Stage(StageCommands):
             )
 
     async def _retire(self) -> None:
+        """Abort what runs and wait for its end: what is applied again must not run beside it."""
         state = self.state
         for queued in state.queue:
             summary = stage_rules.summarize(queued, Phase.ABORTED, "the Stage was deleted", workflow.now())
             self._over(summary, queued.notify)
         state.queue = []
+        by = TargetRequest(actor="the deletion of the Stage")
         if state.current is not None:
-            running, state.current = state.current, None
-            await self.signal(
-                names.promotion_id(state.project, running.promotion),
-                "abort_now",
-                TargetRequest(actor="the deletion of the Stage"),
-            )
-            summary = stage_rules.summarize(running, Phase.ABORTED, "the Stage was deleted", workflow.now())
-            self._over(summary, running.notify)
+            await self.signal(names.promotion_id(state.project, state.current.promotion), "abort_now", by)
         if state.verifying is not None:
-            verifying, state.verifying = state.verifying, None
-            await self.signal(
-                names.verification_id(state.project, state.name, verifying.id),
-                "abort_now",
-                TargetRequest(actor="the deletion of the Stage"),
-            )
+            verification = names.verification_id(state.project, state.name, state.verifying.id)
+            await self.signal(verification, "abort_now", by)
+        if self._retiring:
+            return
+        self._retiring = True
         for origin in state.origins:
             state.outbox.append((origin, StageFacts(id=str(workflow.uuid4()), stage=state.name, forget=True)))
 
@@ -594,6 +638,8 @@ class Stage(StageCommands):
         state, now = self.state, workflow.now()
         watches = stage_rules.is_auto_promotion_enabled(state) or state.is_control_flow
         moments = [stage_gates.next_change(state, now, watches_freight=watches), self._recheck]
+        if state.retired:
+            moments = []
         adopted = (state.current and state.current.adopted) or (state.verifying and state.verifying.adopted)
         if adopted:
             moments.append(now + options.INTERVALS.adopted)

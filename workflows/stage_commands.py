@@ -32,7 +32,9 @@ with workflow.unsafe.imports_passed_through():
     from freightway.selection.auto_promotion import Decision
     from freightway.selection.availability import Verdict
 
-from freightway.workflows.entity import Entity, refused
+from freightway.workflows.entity import Entity, refused, tolerant
+
+_MOST_HOLDS = 50
 
 
 class MetadataNews(Model):
@@ -63,8 +65,9 @@ class StageCommands(Entity):
         self.aborts: list[tuple[str, TargetRequest]] = []
         self.subscriptions: list[str] = []
         self.decisions: tuple[Decision, ...] = ()
-        self.problem = ""
         self.told_freeze = ""
+        self.reborn: StageConfiguration | None = None
+        self.unknown = False
 
     # -- what handlers and run share -------------------------------------------------------------------------------
 
@@ -323,6 +326,10 @@ class StageCommands(Entity):
     def _check_hold(self, request: HoldRequest | None = None) -> None:
         def rule() -> None:
             assert request is not None
+            if len(self.state.holds) >= _MOST_HOLDS:
+                raise refused(
+                    f"Stage {self.state.name!r} has {len(self.state.holds)} holds; release some first"
+                )
             if request.origin and request.origin not in self.state.origins:
                 raise refused(
                     f"Stage {self.state.name!r} requests no Freight of Warehouse {request.origin!r}"
@@ -425,29 +432,25 @@ class StageCommands(Entity):
     # -- what others say ---------------------------------------------------------------------------------------------
 
     @workflow.signal
+    @tolerant
     def configure(self, news: StageConfiguration | None = None) -> None:
         """Take what the Project says; a specification that did not change is not sent again."""
         state = self.state
-        if news is None or news.generation < state.configuration.generation:
+        if news is None:
             return
-        before = set(state.origins)
-        if news.spec is not None:
-            state.spec = news.spec
-            state.configured = True
-        state.configuration = news.model_copy(update={"spec": None})
-        state.retired = False
-        for origin in state.origins:
-            if origin not in before or origin not in state.snapshots:
-                self.subscriptions.append(origin)
-        gone = before - set(state.origins)
-        if gone:
-            state.freight = {
-                name: record for name, record in state.freight.items() if record.origin not in gone
-            }
-            state.snapshots = [origin for origin in state.snapshots if origin not in gone]
+        if state.retired:
+            self.reborn = news
+            return
+        if news.generation < state.configuration.generation:
+            return
+        stage_rules.check_configuration(state.project, state.name, news)
+        self.problem = ""
+        self.subscriptions += state.take_configuration(news)
+        self.unknown = not state.configured
         self.dirty = True
 
     @workflow.signal
+    @tolerant
     def freight(self, news: FreightNews | None = None) -> None:
         """Take what a Warehouse says about its Freight."""
         if news is None or news.origin not in self.state.origins:
@@ -463,6 +466,7 @@ class StageCommands(Entity):
             state.freight[record.name] = record
         for name in news.removed:
             state.freight.pop(name, None)
+        stage_rules.recover(state)
         self._note_withdrawal()
         self.dirty = True
 
@@ -480,6 +484,7 @@ class StageCommands(Entity):
             self.state.current = current.model_copy(update={"note": note})
 
     @workflow.signal
+    @tolerant
     def metadata(self, news: MetadataNews | None = None) -> None:
         """Take values that ``set-metadata`` writes to the Stage; a null removes its key."""
         if news is not None:
@@ -488,6 +493,7 @@ class StageCommands(Entity):
             self.dirty = True
 
     @workflow.signal
+    @tolerant
     def waiting(self, news: WaitingFor | None = None) -> None:
         """Take what the running promotion waits for."""
         current = self.state.current
@@ -503,6 +509,7 @@ class StageCommands(Entity):
             self.emit(Reason.PROMOTION_WAITING_FOR_PERSON, f"waits for {news.text}", **facts)
 
     @workflow.signal
+    @tolerant
     def verification_waiting(self, news: WaitingFor | None = None) -> None:
         """Take what the running verification waits for."""
         verifying = self.state.verifying
@@ -518,27 +525,32 @@ class StageCommands(Entity):
         self.dirty = True
 
     @workflow.signal
+    @tolerant
     def promotion_result(self, result: PromotionResult | None = None) -> None:
         """Take the end that a promotion tells itself; the server's word for it comes to the same."""
         if result is not None and self.state.current is not None and self.state.current.adopted:
             self.ended.append(result)
 
     @workflow.signal
+    @tolerant
     def verification_result(self, result: VerificationResult | None = None) -> None:
         """Take the end that a verification tells itself."""
         if result is not None and self.state.verifying is not None and self.state.verifying.adopted:
             self.verified.append(result)
 
     @workflow.signal
+    @tolerant
     def health(self, health: contracts.StageHealth | None = None) -> None:
         """Take the health that a HealthCheck saw."""
         if health is not None and self.state.current is None:
             self.take_health(health)
 
     @workflow.signal
+    @tolerant
     def retire(self, request: TargetRequest | None = None) -> None:
         """End: the Stage was deleted."""
         self.state.retired = True
+        self.reborn = None
         self.dirty = True
 
     # -- questions ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         WarehouseState,
         add_freight,
         check_artifacts,
+        check_configuration,
         collectable,
         criteria_hold,
         newest_combination,
@@ -41,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.selection.freight_id import freight_id
 
 from freightway.workflows import options
-from freightway.workflows.entity import Entity, refused
+from freightway.workflows.entity import Entity, check_identity, refused, tolerant
 
 _DEFAULT_INTERVAL = timedelta(minutes=5)
 _NEWS_AT_ONCE = 40
@@ -61,7 +62,7 @@ class Warehouse(Entity):
         self._snapshots: list[str] = []
         self._discoveries: list[contracts.DiscoveryResult] = []
         self._alias_news: list[tuple[str, AliasRequest]] = []
-        self._collect_at: datetime | None = None
+        self._reborn: WarehouseConfiguration | None = None
 
     def _identify(self) -> None:
         parts = workflow.info().workflow_id.split("/")
@@ -71,14 +72,19 @@ class Warehouse(Entity):
     @workflow.run
     async def run(self, state: WarehouseState | None = None) -> None:
         """Act on what the handlers recorded until the Warehouse is deleted."""
-        self._collect_at = workflow.now() + options.INTERVALS.collect
-        while True:
-            await self._act()
-            self._publish()
-            if self.state.retired:
-                return
-            await self.continue_if_suggested(not self._has_work())
-            await self.wait_for_work(self._has_work, self._collect_at, "until the next garbage collection")
+        check_identity("warehouse", 3)
+        if self.state.collect_at is None:
+            self.state.collect_at = workflow.now() + options.INTERVALS.collect
+        await self.serve()
+        if self._reborn is not None:
+            # Applied again while it was being deleted: it starts clean.
+            fresh = WarehouseState(project=self.state.project, name=self.state.name, schedule_wanted=True)
+            fresh.take_configuration(self._reborn)
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            self.continue_as(fresh)
+
+    def _next_moment(self) -> datetime | None:
+        return self.state.collect_at
 
     def _has_work(self) -> bool:
         return bool(
@@ -97,7 +103,7 @@ class Warehouse(Entity):
             self._take_discovery(self._discoveries.pop(0))
         if self.state.schedule_wanted or self.state.retired or self.state.refresh_wanted:
             await self._set_schedule()
-        if self._collect_at and workflow.now() >= self._collect_at:
+        if self.state.collect_at and workflow.now() >= self.state.collect_at:
             self._collect()
         while self._alias_news:
             await self._tell_project(*self._alias_news.pop(0))
@@ -110,24 +116,24 @@ class Warehouse(Entity):
     # -- what Projects, Stages and discovery say ---------------------------------------------------------------
 
     @workflow.signal
+    @tolerant
     def configure(self, configuration: WarehouseConfiguration | None = None) -> None:
         """Take the specification that was applied."""
-        if configuration is None or configuration.generation < self.state.generation:
+        if configuration is None:
             return
-        if configuration.spec != self.state.spec:
-            self.state.schedule_wanted = True
-            self.state.spec = configuration.spec
-        self.state.generation = configuration.generation
-        self.state.labels = configuration.labels
-        self.state.annotations = configuration.annotations
-        for stage in configuration.subscribers:
-            if stage not in self.state.subscribers:
-                self._snapshots.append(stage)
-        self.state.subscribers = list(configuration.subscribers)
-        self.state.retired = False
+        if self.state.retired:
+            self._reborn = configuration
+            return
+        if configuration.generation < self.state.generation:
+            return
+        check_configuration(self.state, configuration)
+        self.problem = ""
+        self.state.schedule_wanted = self.state.schedule_wanted or configuration.spec != self.state.spec
+        self._snapshots += self.state.take_configuration(configuration)
         self.dirty = True
 
     @workflow.signal
+    @tolerant
     def subscribe(self, request: TargetRequest | None = None) -> None:
         """Send a Stage everything, and every change from then on."""
         if request is None or not request.name:
@@ -138,6 +144,7 @@ class Warehouse(Entity):
             self._snapshots.append(request.name)
 
     @workflow.signal
+    @tolerant
     def facts(self, facts: StageFacts | None = None) -> None:
         """Take what a Stage says about Freight; the same facts twice are taken once."""
         if facts is None or not facts.stage or self.state.answered(facts.id) is not None:
@@ -146,15 +153,17 @@ class Warehouse(Entity):
         if facts.forget and facts.stage in self.state.subscribers:
             self.state.subscribers.remove(facts.stage)
         self.state.remember(facts.id, {})
-        self._changed(*changed)
+        self._changed(*changed, by="" if facts.metadata else facts.stage)
 
     @workflow.signal
+    @tolerant
     def discovered(self, result: contracts.DiscoveryResult | None = None) -> None:
         """Take what a discovery found."""
         if result is not None:
             self._discoveries.append(result)
 
     @workflow.signal
+    @tolerant
     def rename(self, request: AliasRequest | None = None) -> None:
         """Take an alias that the project's index of aliases gave."""
         if request is None or request.freight not in self.state.freight or not request.alias:
@@ -164,9 +173,11 @@ class Warehouse(Entity):
         self._changed(record.name)
 
     @workflow.signal
+    @tolerant
     def retire(self, request: TargetRequest | None = None) -> None:
         """End: the Warehouse was deleted."""
         self.state.retired = True
+        self._reborn = None
         self.dirty = True
 
     # -- commands ----------------------------------------------------------------------------------------------
@@ -348,16 +359,18 @@ class Warehouse(Entity):
     def _collect(self) -> None:
         for name in collectable(self.state, workflow.now()):
             self._forget(self.state.freight[name])
-        self._collect_at = workflow.now() + options.INTERVALS.collect
+        self.state.collect_at = workflow.now() + options.INTERVALS.collect
 
-    def _changed(self, *freight: str) -> None:
+    def _changed(self, *freight: str, by: str = "") -> None:
+        """Note whom to tell: every Stage, or those that facts of the Stage ``by`` matter to."""
         for stage in self.state.subscribers:
-            self._news.setdefault(stage, set()).update(freight)
+            if not by or stage == by or by in self.state.upstream.get(stage, (by,)):
+                self._news.setdefault(stage, set()).update(freight)
         self.dirty = True
 
     async def _set_schedule(self) -> None:
         state = self.state
-        trigger, state.refresh_wanted, state.schedule_wanted = state.refresh_wanted, False, False
+        state.refresh_wanted, state.schedule_wanted = False, False
         spec = state.spec
         interval = parse_duration(spec["interval"]) if spec.get("interval") else _DEFAULT_INTERVAL
         request = contracts.ScheduleRequest(
@@ -371,11 +384,15 @@ class Warehouse(Entity):
             attributes={names.SEARCH_PROJECT: state.project, names.SEARCH_WAREHOUSE: state.name},
             summary=f"Discovery of Warehouse {state.name}",
             delete=state.retired,
-            trigger=True if not state.retired else trigger,
+            trigger=not state.retired,
         )
-        await workflow.execute_activity(
-            contracts.set_schedule, request, **options.QUICK, summary="schedule discovery"
-        )
+        try:
+            await workflow.execute_activity(
+                contracts.set_schedule, request, **options.SCHEDULE, summary="schedule discovery"
+            )
+        except FailureError:
+            state.schedule_wanted = True
+            raise
 
     async def _tell_project(self, news: str, request: AliasRequest) -> None:
         handle = workflow.get_external_workflow_handle(names.project_id(self.state.project))
@@ -417,7 +434,9 @@ class Warehouse(Entity):
             "name": state.name,
             "shard": state.spec.get("shard", ""),
             "phase": phase,
-            "message": "; ".join(problem.message for problem in state.problems) or state.criteria,
+            "message": self.problem
+            or "; ".join(problem.message for problem in state.problems)
+            or state.criteria,
             "freight": newest.label if newest else "",
             "freightCount": len(state.freight),
             "subscriptions": len(state.spec.get("subscriptions", ())),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from freightway.errors import Refused
 from freightway.resources.meta import Duration, Model
 
 
@@ -26,6 +27,29 @@ class Command(Model):
     id: str = ""
     actor: str = ""
     reason: str = ""
+
+
+LONGEST_TEXT = 2_000
+"""Most characters of a reason; of a name, an actor or an id a quarter of it."""
+LARGEST_COMMAND = 32_000
+"""Most bytes of a command that carries no resources; entities keep what they are told."""
+
+
+def check_size(command: Command) -> None:
+    """Check that a command is small enough to be kept.
+
+    Raises:
+        Refused: naming what is too long.
+    """
+    for name, value in command:
+        longest = LONGEST_TEXT if name == "reason" else LONGEST_TEXT // 4
+        if isinstance(value, str) and len(value) > longest:
+            raise Refused(f"{name} has {len(value)} characters; at most {longest} are taken")
+    if isinstance(command, ApplyRequest | DeleteRequest):
+        return
+    size = len(command.model_dump_json())
+    if size > LARGEST_COMMAND:
+        raise Refused(f"the command has {size} bytes; at most {LARGEST_COMMAND} are taken")
 
 
 class PromoteRequest(Command):

@@ -82,7 +82,9 @@ class ProjectState(EntityState):
         specs: Stage -> specification that was applied and not yet told.
         untold: Stages and Warehouses (``Stage/<name>``) to be told.
         retiring: resources to be told that they were deleted.
+        unsure: Stages and Warehouses that were applied without a change: do they run?
         parts: upload -> documents of an ``apply`` that comes in several parts.
+        broken_off: uploads whose parts were dropped.
     """
 
     annotations: dict[str, str] = Field(default_factory=dict)
@@ -96,14 +98,21 @@ class ProjectState(EntityState):
     cluster: ClusterNews = Field(default_factory=ClusterNews)
     specs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     untold: list[str] = Field(default_factory=list)
+    unsure: list[str] = Field(default_factory=list)
     retiring: list[str] = Field(default_factory=list)
     parts: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    broken_off: list[str] = Field(default_factory=list)
 
     def tell(self, *keys: str) -> None:
         """Note that these entities must be told."""
         for key in keys:
             if key not in self.untold:
                 self.untold.append(key)
+
+    def make_sure(self, key: str) -> None:
+        """Note that an entity that needs not be told must be looked after: it may have been terminated."""
+        if key not in (*self.unsure, *self.untold):
+            self.unsure.append(key)
 
     def tell_stages(self) -> None:
         """Note that every Stage must be told."""
@@ -243,6 +252,8 @@ def _apply_one(state: ProjectState, resource: Resource) -> Change:
         if before != after:
             state.tell(f"Warehouse/{name}")
             state.tell(*(f"Stage/{stage}" for stage, entry in state.stages.items() if name in entry.origins))
+        else:
+            state.make_sure(f"Warehouse/{name}")
     elif kind == "Stage":
         before, after = state.stages.get(name), stage_entry(resource, spec)
         state.stages[name] = after
@@ -251,6 +262,9 @@ def _apply_one(state: ProjectState, resource: Resource) -> Change:
             neighbours = {*after.upstream, *(before.upstream if before else ())}
             state.tell(*(f"Warehouse/{origin}" for origin in after.origins), f"Stage/{name}")
             state.tell(*(f"Stage/{other}" for other in sorted(neighbours) if other in state.stages))
+        else:
+            state.specs.setdefault(name, spec)
+            state.make_sure(f"Stage/{name}")
     else:
         raise InvalidResource(f"{kind} {name!r} is not a resource that a project keeps")
     return Change(kind=kind, name=name, action=_action(before, after))
@@ -278,7 +292,7 @@ def configuration(state: ProjectState, stage: str) -> StageConfiguration:
     windows = [*(state.config.get("promotionWindows") or ())]
     windows += state.cluster.config.get("promotionWindows") or ()
     return StageConfiguration(
-        generation=state.generation,
+        generation=state.told_generation,
         spec=state.specs.get(stage),
         labels=entry.labels,
         annotations=entry.annotations,
@@ -295,6 +309,11 @@ def configuration(state: ProjectState, stage: str) -> StageConfiguration:
 def subscribers(state: ProjectState, warehouse: str) -> tuple[str, ...]:
     """Return the Stages that take Freight of a Warehouse."""
     return tuple(sorted(name for name, entry in state.stages.items() if warehouse in entry.origins))
+
+
+def upstream_of(state: ProjectState, warehouse: str) -> dict[str, tuple[str, ...]]:
+    """Return, for each Stage that takes Freight of a Warehouse, the Stages whose facts matter to it."""
+    return {name: state.stages[name].upstream for name in subscribers(state, warehouse)}
 
 
 def delete_targets(state: ProjectState, targets: Iterable[str], *, everything: bool) -> list[str]:
@@ -329,6 +348,9 @@ def delete(state: ProjectState, targets: Iterable[str]) -> None:
             state.retiring.append(target)
         elif kind == "Warehouse":
             del state.warehouses[name]
+            state.aliases = {
+                alias: owner for alias, owner in state.aliases.items() if owner.partition("@")[2] != name
+            }
             state.retiring.append(target)
             state.tell(*(f"Stage/{stage}" for stage, entry in state.stages.items() if name in entry.origins))
         elif kind == "PromotionTask":
@@ -344,6 +366,7 @@ def delete(state: ProjectState, targets: Iterable[str]) -> None:
             state.retired = True
     gone = {target for target in state.untold if target in state.retiring}
     state.untold = [key for key in state.untold if key not in gone]
+    state.unsure = [key for key in state.unsure if key not in state.retiring]
     state.generation += 1
 
 
@@ -367,7 +390,7 @@ class ClusterState(EntityState):
     def news(self) -> ClusterNews:
         """What a Project must be told."""
         return ClusterNews(
-            generation=self.generation,
+            generation=self.told_generation,
             config=self.config,
             tasks=self.tasks,
             templates=self.templates,

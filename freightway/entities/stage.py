@@ -68,6 +68,7 @@ class Running(Model):
     started_at: datetime
     notify: tuple[str, ...] = ()
     adopted: bool = False
+    break_glass: bool = False
     waiting: WaitingFor | None = None
     note: str = ""
 
@@ -164,6 +165,17 @@ class StageState(EntityState):
     outbox: list[tuple[str, StageFacts]] = Field(default_factory=list)
     notices: list[tuple[str, dict[str, Any]]] = Field(default_factory=list)
     passed_on: list[str] = Field(default_factory=list)
+
+    def take_configuration(self, news: StageConfiguration) -> list[str]:
+        """Take what the Project says; returns the origins whose Freight is to be asked for."""
+        if news.spec is not None:
+            self.spec = news.spec
+            self.configured = True
+        self.configuration = news.model_copy(update={"spec": None})
+        present = [origin for origin in self.origins if origin in news.warehouses]
+        self.freight = {name: record for name, record in self.freight.items() if record.origin in present}
+        self.snapshots = [origin for origin in self.snapshots if origin in present]
+        return [origin for origin in present if origin not in self.snapshots]
 
     @property
     def requests(self) -> tuple[FreightRequest, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 from freightway import names
 from freightway.entities.freight import FreightRecord, StageFacts, tell_apart
 from freightway.entities.messages import PromoteRequest
+from freightway.entities.project import StageConfiguration
 from freightway.entities.promotion import PromotionResult
 from freightway.entities.stage import (
     KEPT_HISTORY,
@@ -31,12 +32,14 @@ from freightway.entities.verification import VerificationPhase, VerificationResu
 from freightway.errors import Refused
 from freightway.promotion.model import FreightReference, KindFacts, Phase, PlannedStep, PromotionPlan
 from freightway.promotion.plan import freight_collection, make_plan
+from freightway.resources.load import parse_resource
 from freightway.resources.settings import ApprovalGate
 from freightway.selection import auto_promotion, availability, holds, queue
 from freightway.selection.auto_promotion import Attempt, Decision, PromotionPolicy, Situation
 from freightway.selection.availability import Verdict
 from freightway.selection.freight_id import collection_id
 from freightway.selection.stage_selector import StageRef
+from freightway.selection.windows import PromotionWindow, check_window
 
 
 def stage_ref(state: StageState) -> StageRef:
@@ -365,6 +368,72 @@ def wants_verification(state: StageState) -> bool:
     if state.health_status != "Healthy":
         return False
     return not holding.verifications or state.wanted_verification is not None
+
+
+def missing_templates(state: StageState) -> list[str]:
+    """Return the AnalysisTemplates that the verification refers to and that are not there, as ``Kind name``."""
+    found = []
+    for reference in (state.spec.get("verification") or {}).get("analysisTemplates") or ():
+        kind = reference.get("kind") or "AnalysisTemplate"
+        if f"{kind}/{reference['name']}" not in state.configuration.templates:
+            found.append(f"{kind} {reference['name']}")
+    return found
+
+
+def recover(state: StageState) -> None:
+    """Learn from the Warehouses' facts what a Stage that was started anew forgot: what it holds and promotes."""
+    running = state.current
+    if running is not None and running.adopted and not running.freight:
+        short = running.promotion.rpartition(".")[2]
+        record = next((item for item in state.freight.values() if item.name.startswith(short)), None)
+        if record is not None:
+            known = {"freight": record.name, "alias": record.alias, "origin": record.origin}
+            state.current = running.model_copy(update=known)
+    if state.history or any(origin not in state.snapshots for origin in state.origins):
+        return
+    here = [record for record in state.freight.values() if state.name in record.currently_in]
+    newest = {
+        item.origin: item for item in sorted(here, key=lambda item: item.currently_in[state.name].since)
+    }
+    if not newest:
+        return
+    items = [newest[origin] for origin in state.origins if origin in newest]
+    verified = [item.verified_in[state.name].verified_at for item in items if state.name in item.verified_in]
+    verification = VerificationResult(
+        id="recovered", phase=VerificationPhase.SUCCESSFUL, finished_at=max(verified, default=None)
+    )
+    state.history = [
+        Holding(
+            id=collection_id(item.name for item in items),
+            items=tuple(item.reference for item in items),
+            promotion="",
+            since=max(item.currently_in[state.name].since for item in items),
+            verifications=(verification,) if len(verified) == len(items) else (),
+        )
+    ]
+
+
+def check_configuration(project: str, name: str, news: StageConfiguration) -> None:
+    """Check that a Stage can live by a configuration; only what a person sent past the Project cannot.
+
+    Raises:
+        ValueError: or InvalidResource, if it cannot.
+    """
+    if news.spec is not None:
+        metadata = {"name": name, "namespace": project}
+        parse_resource(
+            {
+                "apiVersion": "kargo.akuity.io/v1alpha1",
+                "kind": "Stage",
+                "metadata": metadata,
+                "spec": news.spec,
+            }
+        )
+    for given in news.policies:
+        fields = {key: given[key] for key in ("stage", "stageSelector") if key in given}
+        PromotionPolicy.model_validate(fields)
+    for window in news.windows:
+        check_window(PromotionWindow.model_validate(window))
 
 
 def auto_promotions(state: StageState, now: datetime) -> tuple[Decision, ...]:

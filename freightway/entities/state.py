@@ -19,6 +19,7 @@ class EntityState(BaseModel):
     """Base of an entity's state: mutable inside its workflow, plain JSON when it continues as new.
 
     Attributes:
+        began: when the entity was first started, in milliseconds since 1970 UTC; 0 where it does not matter.
         seen: id of each applied command and the answer it got, oldest first.
     """
 
@@ -29,9 +30,15 @@ class EntityState(BaseModel):
     project: str = ""
     name: str = ""
     generation: int = 0
+    began: int = 0
     retired: bool = False
     seen: dict[str, dict[str, Any]] = Field(default_factory=dict)
     log: EventLog = Field(default_factory=EventLog)
+
+    @property
+    def told_generation(self) -> int:
+        """The generation as others are told it: one of an entity that was started anew is later than all before."""
+        return self.began + self.generation
 
     def answered(self, command_id: str) -> dict[str, Any] | None:
         """Return the answer that the command of this id got, None if it was not applied yet."""

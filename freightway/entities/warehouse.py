@@ -18,6 +18,7 @@ from freightway.entities.state import EntityState
 from freightway.errors import ExpressionError, Refused
 from freightway.expr import functions
 from freightway.promotion.model import FreightReference, Origin
+from freightway.resources.load import parse_resource
 from freightway.resources.meta import Model
 from freightway.resources.settings import warehouse_settings
 from freightway.selection import freight_facts
@@ -33,6 +34,7 @@ class WarehouseConfiguration(Model):
 
     Attributes:
         subscribers: Stages that take Freight from it.
+        upstream: for each of them the Stages whose facts matter to it.
         aliases_taken: aliases in use elsewhere in the project.
     """
 
@@ -41,6 +43,7 @@ class WarehouseConfiguration(Model):
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     subscribers: tuple[str, ...] = ()
+    upstream: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class SubscriptionProblem(Model):
@@ -59,6 +62,7 @@ class WarehouseState(EntityState):
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     subscribers: list[str] = Field(default_factory=list)
+    upstream: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     freight: dict[str, FreightRecord] = Field(default_factory=dict)
     discovered: dict[str, Any] = Field(default_factory=dict)
     discovered_at: datetime | None = None
@@ -69,6 +73,16 @@ class WarehouseState(EntityState):
     deleted: list[str] = Field(default_factory=list)
     refresh_wanted: bool = False
     schedule_wanted: bool = False
+    collect_at: datetime | None = None
+
+    def take_configuration(self, news: WarehouseConfiguration) -> list[str]:
+        """Take what the Project says; returns the Stages that are new and want all Freight."""
+        fresh = [stage for stage in news.subscribers if stage not in self.subscribers]
+        self.spec, self.generation = news.spec, news.generation
+        self.labels, self.annotations = news.labels, news.annotations
+        self.subscribers = list(news.subscribers)
+        self.upstream = dict(news.upstream)
+        return fresh
 
     @property
     def is_healthy(self) -> bool:
@@ -206,6 +220,23 @@ def collectable(state: WarehouseState, now: datetime) -> list[str]:
     return [
         record.name for record in ordered[first:] if now - record.discovered_at > settings.keep_freight_for
     ]
+
+
+def check_configuration(state: WarehouseState, news: WarehouseConfiguration) -> None:
+    """Check that a Warehouse can live by a configuration; only what a person sent past the Project cannot.
+
+    Raises:
+        InvalidResource: if it cannot.
+    """
+    metadata = {"name": state.name, "namespace": state.project}
+    parse_resource(
+        {
+            "apiVersion": "kargo.akuity.io/v1alpha1",
+            "kind": "Warehouse",
+            "metadata": metadata,
+            "spec": news.spec,
+        }
+    )
 
 
 def check_artifacts(state: WarehouseState, freight: dict[str, Any]) -> None:
