@@ -31,7 +31,7 @@ class PromoteInput(PromoteRequest):
         try:
             return handler(given)
         except ValidationError as error:
-            return cls.model_construct(problem=_problem(error))
+            return handler({"problem": _problem(error)})
 
 
 def _problem(error: ValidationError) -> str:
