@@ -108,8 +108,44 @@ def _filled(old: list[Any], new: list[Any]) -> list[Any]:
 
 
 def _dependencies(helm: Any, request: dict[str, Any]) -> dict[str, Any]:
-    helm._native.call_status("helm_dependency_build", request["chart"], None)  # noqa: SLF001 - as above
-    return {}
+    """Fill ``charts``; the library's own build knows no passwords, so with some each chart is fetched by itself."""
+    folder = Path(request["chart"])
+    if not request["logins"]:
+        helm._native.call_status("helm_dependency_build", str(folder), None)  # noqa: SLF001 - as above
+        return {"versions": {}}
+    charts = folder / "charts"
+    charts.mkdir(exist_ok=True)
+    versions = {**_locked(helm, folder), **request["versions"]}
+    fetched = {}
+    for one in helm.values_from_yaml((folder / "Chart.yaml").read_text("utf-8"))["dependencies"]:
+        name, repository = one["name"], one.get("repository", "")
+        version = versions.get(name) or one.get("version")
+        before = set(charts.glob(f"{name}-*.tgz"))
+        if repository.startswith("file://"):
+            helm.package(folder / repository.removeprefix("file://"), destination=charts)
+        elif repository.startswith("oci://"):
+            helm.pull(f"{repository}/{name}", version=version, destination=charts)
+        elif repository:
+            user, password = request["logins"].get(repository, (None, None))
+            helm.pull(
+                name,
+                repo_url=repository,
+                version=version,
+                username=user,
+                password=password,
+                destination=charts,
+            )
+        for archive in set(charts.glob(f"{name}-*.tgz")) - before:
+            fetched[name] = archive.name.removeprefix(f"{name}-").removesuffix(".tgz")
+    return {"versions": fetched}
+
+
+def _locked(helm: Any, folder: Path) -> dict[str, str]:
+    lock = folder / "Chart.lock"
+    if not lock.exists():
+        return {}
+    content = helm.values_from_yaml(lock.read_text("utf-8"))
+    return {one["name"]: one["version"] for one in content.get("dependencies") or []}
 
 
 if __name__ == "__main__":

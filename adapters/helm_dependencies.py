@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,28 +35,39 @@ class Dependency:
 
 
 async def build_dependencies(
-    helm: Helm, chart: Path, root: Path, project: str, credentials: CredentialStore, processes: ProcessRunner
-) -> None:
+    helm: Helm,
+    chart: Path,
+    root: Path,
+    project: str,
+    credentials: CredentialStore,
+    processes: ProcessRunner,
+    versions: Mapping[str, str],
+) -> dict[str, str]:
     """Do what ``helm dependency build`` does.
 
     Args:
         chart: the chart's folder, inside ``root``.
         root: the workspace.
+        versions: what an earlier run returned, to be fetched again.
+    Returns:
+        The versions that were fetched, as far as no ``Chart.lock`` says so.
     Raises:
         StepErrored: if a dependency is outside the workspace, cannot be fetched, or there is no helm.
     """
     dependencies = _read(chart, root)
     if not dependencies:
-        return
+        return {}
     if not (helm.command or helm.python):
         raise StepErrored(INSTALL, terminal=True)
     with tempfile.TemporaryDirectory(prefix="freightway-helm-") as folder:
         home = Path(folder)
-        await _log_in(home, dependencies, project, credentials)
+        logins = await _log_in(home, dependencies, project, credentials)
         if helm.command:
             await helm.command_in(["dependency", "build", "--", str(chart)], home, processes, FAILURE)
-        else:
-            await helm.call({"do": "dependencies", "chart": str(chart)}, processes, FAILURE, home=home)
+            return {}
+        request = {"do": "dependencies", "chart": str(chart), "logins": logins, "versions": dict(versions)}
+        answer = await helm.call(request, processes, FAILURE, home=home)
+        return dict(answer["versions"])
 
 
 def _read(chart: Path, root: Path) -> list[Dependency]:
@@ -91,8 +102,9 @@ def _check(dependency: Dependency, chart: Path, root: Path) -> None:
 
 async def _log_in(
     home: Path, dependencies: Sequence[Dependency], project: str, credentials: CredentialStore
-) -> None:
-    """Write the files in which Helm looks for repositories and credentials."""
+) -> dict[str, tuple[str, str]]:
+    """Write the files in which Helm looks for repositories and credentials; return those of http repositories."""
+    logins: dict[str, tuple[str, str]] = {}
     repositories: dict[str, dict[str, Any]] = {}
     auths: dict[str, dict[str, str]] = {}
     for dependency in dependencies:
@@ -107,10 +119,12 @@ async def _log_in(
             login = await credentials.get(project, "helm", url)
             if login is not None:
                 entry |= {"username": login.username, "password": login.password}
+                logins[url] = (login.username, login.password)
             repositories[url] = entry
     listed = {"apiVersion": "", "generated": "0001-01-01T00:00:00Z", "repositories": [*repositories.values()]}
     _write(home / "repositories.yaml", yaml.safe_dump(listed))
     _write(home / "config.json", json.dumps({"auths": auths}))
+    return logins
 
 
 def _basic(login: Credentials) -> str:

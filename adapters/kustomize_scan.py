@@ -154,7 +154,9 @@ class _Scan:
         if place is None or place in self._seen:
             return
         if place.is_dir():
-            raise StepErrored(f"{shown}: {entry!r} is a folder; name the files that configure plugins one by one")
+            raise StepErrored(
+                f"{shown}: {entry!r} is a folder; name the files that configure plugins one by one"
+            )
         if place.is_file():
             self._enter(place)
             # Paths in it are looked up from the folder of the kustomization.

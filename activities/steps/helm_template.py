@@ -144,7 +144,10 @@ async def _build(
     pinned = recorder.pinned.get("lock")
     if pinned:
         await in_thread(write_file, workspace, lock, str(pinned).encode())
-    await build_dependencies(helm, chart, workspace.root, project, credentials, processes)
+    versions = recorder.pinned.get("versions") or {}
+    fetched = await build_dependencies(helm, chart, workspace.root, project, credentials, processes, versions)
+    if fetched:
+        recorder.note("versions", fetched)
     if lock.is_file():
         recorder.note("lock", await in_thread(read_text, workspace, workspace.show(lock)))
 

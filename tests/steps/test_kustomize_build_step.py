@@ -176,11 +176,12 @@ def test_the_program_is_looked_for_in_order(tmp_path: Path) -> None:
 
 
 CHART = {
-    "k/kustomization.yaml": "helmCharts: [{name: c, releaseName: r, valuesInline: {n: 2}}]\n",
+    "k/kustomization.yaml": "helmCharts: [{name: c, releaseName: r, valuesInline: {count: 2}}]\n",
     "k/charts/c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\n",
+    "k/charts/c/values.yaml": "count: 1\n",
     "k/charts/c/templates/cm.yaml": (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}'}\n"
-        "data: {n: '{{ .Values.n }}', kube: '{{ .Capabilities.KubeVersion }}'}\n"
+        "data: {count: '{{ .Values.count }}', kube: '{{ .Capabilities.KubeVersion }}'}\n"
     ),
 }
 
@@ -193,7 +194,7 @@ async def test_a_chart_needs_the_program_helm(bench: Bench) -> None:
     outcome = await bench.run("kustomize-build", config)
     if "program" in engines():
         assert outcome.status == "Succeeded", outcome.message
-        assert 'n: "2"' in (bench.root / "out.yaml").read_text()
+        assert 'count: "2"' in (bench.root / "out.yaml").read_text()
         assert "kube: v1.30.0" in (bench.root / "out.yaml").read_text()
     else:
         assert outcome.terminal
