@@ -51,17 +51,7 @@ def stage_summary(state: StageState, phase: str, waits: str, problem: str) -> di
     last = state.finished[0] if state.finished else None
     newest = holding.verifications[0] if holding and holding.verifications else None
     current = state.current
-    message = problem or (current.note if current else "")
-    if current is not None and current.waiting is not None:
-        message = f"waits for {current.waiting.text}"
-    elif state.verifying is not None and state.verifying.waiting:
-        message = f"verification waits for {state.verifying.waiting}"
-    elif phase == "Failed" and last is not None:
-        message = last.message
-    elif phase == "NotVerified" and newest is not None:
-        message = newest.message
-    elif not message and state.health and state.health.issues:
-        message = "; ".join(state.health.issues)
+    message = _message(state, phase, problem)
     return {
         "kind": "Stage",
         "project": state.project,
@@ -86,47 +76,67 @@ def stage_summary(state: StageState, phase: str, waits: str, problem: str) -> di
     }
 
 
+def _message(state: StageState, phase: str, problem: str) -> str:
+    """Why the Stage is in its phase, where the phase alone does not say it."""
+    last = state.finished[0] if state.finished else None
+    newest = state.holding.verifications[0] if state.holding and state.holding.verifications else None
+    current = state.current
+    message = problem or (current.note if current else "")
+    if current is not None and current.waiting is not None:
+        return f"waits for {current.waiting.text}"
+    if state.verifying is not None and state.verifying.waiting:
+        return f"verification waits for {state.verifying.waiting}"
+    if phase == "Failed" and last is not None:
+        return last.message
+    if phase == "NotVerified" and newest is not None:
+        return newest.message
+    if not message and state.health and state.health.issues:
+        return "; ".join(state.health.issues)
+    return message
+
+
 def stage_details(
     state: StageState, phase: str, waits: str, problem: str, decisions: Sequence[Decision]
 ) -> str:
     """Return the state of a Stage as Markdown."""
-    lines = [f"## Stage {state.name}", f"**{phase}**", ""]
-    if problem:
+    why = _message(state, phase, problem)
+    lines = [f"## Stage {state.name}", f"**{phase}**" + (f": {cell(why, 400)}" if why else ""), ""]
+    if problem and problem != why:
         lines += [f"**{cell(problem, 400)}**", ""]
     lines += _present(state, waits)
     for hold in state.holds:
         lines.append(f"- {cell(str(hold), 300)} ({hold.id})")
     for decision in decisions:
-        verb = "promotes" if decision.promote else "waits"
-        lines.append(f"- auto-promotion from {decision.origin} {verb}: {cell(decision.reason, 300)}")
+        what = "auto-promotion" if decision.promote else "no auto-promotion"
+        lines.append(f"- {what} from {decision.origin} now: {cell(decision.reason, 300)}")
     if state.queue:
         rows = [
             (
                 str(place),
-                item.promotion,
                 item.alias or item.freight[:7],
                 item.kind,
                 item.actor,
                 clock(item.created_at),
+                item.promotion,
             )
             for place, item in enumerate(state.queue, start=1)
         ]
-        lines += ["", "### Queue", table(("", "promotion", "Freight", "kind", "by", "asked for"), rows)]
+        lines += ["", "### Queue", table(("", "Freight", "kind", "by", "asked for", "promotion"), rows)]
     if state.finished:
         done = [
             (
-                item.promotion,
-                item.alias or item.freight[:7],
                 item.phase.value,
-                clock(item.finished_at),
+                item.alias or item.freight[:7],
                 item.message,
+                clock(item.finished_at),
+                item.promotion,
             )
             for item in state.finished
         ]
         lines += [
             "",
             "### Finished promotions",
-            table(("promotion", "Freight", "phase", "finished", "message"), done),
+            table(("phase", "Freight", "message", "finished", "promotion"), done),
         ]
     return fit("\n".join(lines))
 
@@ -145,14 +155,10 @@ def _present(state: StageState, waits: str) -> list[str]:
         lines.append(
             f"- promoting {state.current.alias or state.current.freight[:7]}: `{state.current.promotion}`"
         )
-        if state.current.waiting:
-            lines.append(f"- waits for {cell(state.current.waiting.text, 300)}")
-        if state.current.note:
+        if state.current.note and state.current.waiting:
             lines.append(f"- **{cell(state.current.note, 300)}**")
     if state.verifying is not None:
         lines.append(f"- verifying: `{state.verifying.id}`")
-        if state.verifying.waiting:
-            lines.append(f"- verification waits for {cell(state.verifying.waiting, 300)}")
     if state.queue and waits:
         lines.append(f"- the next promotion waits for {cell(waits, 300)}")
     return lines
