@@ -3,11 +3,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# EXTRAS names optional parts to install too, such as "helm" (a large library; CI sets it).
+package="."
+[ -z "${EXTRAS:-}" ] || package=".[${EXTRAS}]"
+
 fail() { printf 'setup: %s\n' "$1" >&2; exit 1; }
 
 if command -v uv >/dev/null 2>&1; then
   [ -x .venv/bin/python ] || uv venv --quiet --python '>=3.11' .venv
-  exec uv pip install --quiet --python .venv/bin/python -e . --group dev
+  exec uv pip install --quiet --python .venv/bin/python -e "$package" --group dev
 fi
 
 python=""
@@ -25,4 +29,4 @@ if ! [ -x .venv/bin/python ]; then
 fi
 # pip older than 25.1 does not know dependency groups
 .venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-.venv/bin/python -m pip install --quiet -e . --group dev
+.venv/bin/python -m pip install --quiet -e "$package" --group dev
