@@ -1,0 +1,108 @@
+"""What the README and its neighbours name exists: commands, flags, make targets, files."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from freightway.cli.main import cli
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "CONTRIBUTING.md", "examples/demo/README.md", "compose/secrets/README.md"]
+_FENCE = re.compile(r"^```(?:\w+)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def shell_lines(page: str) -> list[str]:
+    text = (ROOT / page).read_text()
+    return [line for block in _FENCE.findall(text) for line in block.splitlines()]
+
+
+def commands(page: str) -> list[list[str]]:
+    """Every ``freightway …`` of a page's fenced blocks, as arguments."""
+    found = []
+    for line in shell_lines(page):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if set(word) <= set("&|;"):
+                if words[:1] == ["freightway"]:
+                    found.append(words[1:])
+                words = []
+            else:
+                words.append(word)
+    return found
+
+
+def refuse(arguments: list[str]) -> str:
+    """What click says against a command line, empty for nothing; the command is not run."""
+    command: click.Command = cli
+    context = click.Context(cli, info_name="freightway")
+    rest = list(arguments)
+    try:
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            name, found, rest = command.resolve_command(context, rest)
+            assert found is not None
+            command, context = found, click.Context(found, parent=context, info_name=name)
+        command.make_context(command.name, rest, parent=context.parent)
+    except click.exceptions.Exit:
+        return ""  # --help and --version
+    except click.ClickException as error:
+        return error.format_message()
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_flag_is_known(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREIGHTWAY_PROJECT", "first")
+    assert {shlex.join(line): refuse(line) for line in commands(page) if refuse(line)} == {}
+
+
+def test_the_readme_has_the_commands_of_the_first_promotion() -> None:
+    verbs = [line[0] for line in commands("README.md")]
+    assert {"dev", "create", "validate", "apply", "get", "promote"} <= set(verbs)
+
+
+def test_a_flag_that_does_not_exist_would_be_noticed() -> None:
+    assert "No such option" in refuse(["promote", "--project", "x", "--sideways"])
+    assert "no command" in refuse(["promoet"])
+    assert "kind" in refuse(["get"]).lower()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_exists(page: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {words[1] for line in shell_lines(page) if (words := line.split())[:1] == ["make"]}
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+def test_every_link_leads_to_a_file(page: str) -> None:
+    here = (ROOT / page).parent
+    assert [link for link in _LINK.findall((ROOT / page).read_text()) if not (here / link).exists()] == []
+
+
+def test_the_first_screen_says_what_it_is_for_and_how_to_try_it() -> None:
+    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:12])
+    assert "It is for" in screen
+    assert "make demo" in screen
+    assert "make test" in screen
+
+
+def test_the_first_promotion_takes_ten_lines_at_most() -> None:
+    text = (ROOT / "README.md").read_text().split("## The first promotion")[1]
+    block = _FENCE.search(text)
+    assert block is not None
+    assert len(block[1].splitlines()) <= 10
+
+
+@pytest.mark.parametrize("example", ["demo/manifests/pipeline", "first", "guestbook"])
+def test_every_example_is_valid(example: str) -> None:
+    from click.testing import CliRunner
+
+    done = CliRunner().invoke(cli, ["validate", "-f", str(ROOT / "examples" / example)])
+    assert done.exit_code == 0, done.output
+    assert "0 problems" in done.output
