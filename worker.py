@@ -28,6 +28,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from freightway import names
 from freightway.activities.catalogue import Catalogue, make_catalogue
+from freightway.activities.workspace import host_alive
 from freightway.connection import connect, ensure_search_attributes
 from freightway.errors import FreightwayError
 from freightway.workflows.cluster import Cluster
@@ -75,6 +76,10 @@ PASSED_THROUGH = (
 
 GRACE = timedelta(seconds=10)
 """How long steps that run may take to end when the worker is told to stop; longer ones are handed over."""
+
+STICKY = timedelta(seconds=2)
+"""How long a workflow's next task waits for the worker that has it in memory before any other may take it: a killed
+worker costs every workflow it held this much. A worker that is merely busy costs a replay, which is cheap."""
 
 HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """Heartbeats are sent at least this often, so that a cancellation reaches a step within a second."""
@@ -143,6 +148,8 @@ async def workers(client: Client, settings: WorkerSettings) -> AsyncIterator[Cat
         stack.push_async_callback(catalogue.aclose)
         # Left in reverse order: the workflow worker stops first, while steps can still answer it.
         await stack.enter_async_context(_worker(ours, settings, catalogue.host_queue, catalogue.host))
+        alive = names.alive_queue(catalogue.host_queue)
+        await stack.enter_async_context(_worker(ours, settings, alive, [host_alive]))
         for shard in settings.shards:
             queue = names.shard_queue(shard)
             await stack.enter_async_context(_worker(ours, settings, queue, catalogue.anywhere))
@@ -177,6 +184,7 @@ def _worker(
         workflow_runner=workflow_runner(),
         workflow_failure_exception_types=[ValidationError, TypeError],
         max_cached_workflows=settings.cached_workflows,
+        sticky_queue_schedule_to_start_timeout=STICKY,
         max_concurrent_activities=settings.activities_at_once,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

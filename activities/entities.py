@@ -8,9 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
     Schedule,
@@ -43,9 +40,6 @@ _AT_ONCE = 8
 _CATCH_UP = timedelta(minutes=10)
 """Runs of a Schedule missed while the server was down are made good for this long, and not for a year."""
 
-_POLLER_AGE_SECONDS = 70.0
-"""A poller that asked within this time counts as there: a long poll lasts a minute at most."""
-
 
 def typed(attributes: Mapping[str, str]) -> TypedSearchAttributes:
     """Return keyword search attributes by name."""
@@ -69,7 +63,6 @@ class EntityActivities:
             self.tell,
             self.command,
             self.set_schedule,
-            self.queue_polled,
             self.running_workflows,
             self.workflow_status,
         ]
@@ -167,24 +160,6 @@ class EntityActivities:
             if request.trigger:
                 # BUFFER_ONE: a look that runs already may have missed what just changed.
                 await handle.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
-
-    @activity.defn(name="queue-polled")
-    async def queue_polled(self, request: contracts.QueueRequest) -> contracts.Polled:
-        """Tell whether any worker polls a task queue for activities."""
-        answer = await self._client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=self._client.namespace,
-                task_queue=TaskQueue(name=request.queue),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-            )
-        )
-        wall = activity.info().current_attempt_scheduled_time.timestamp()
-        fresh = [
-            poller
-            for poller in answer.pollers
-            if wall - poller.last_access_time.ToDatetime().timestamp() < _POLLER_AGE_SECONDS
-        ]
-        return contracts.Polled(polled=bool(fresh))
 
     @activity.defn(name="running-workflows")
     async def running_workflows(self, request: contracts.RunningRequest) -> contracts.RunningAnswer:

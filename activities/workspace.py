@@ -241,6 +241,11 @@ def workspace_activities(manager: WorkspaceManager) -> list[Callable[..., Any]]:
     return [claim_workspace, remove_workspace]
 
 
+@activity.defn(name="host-alive")
+async def host_alive() -> None:
+    """Answer on the queue that a host serves for nothing else, so that it is never too busy to."""
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

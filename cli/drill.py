@@ -25,11 +25,15 @@ _SHOWN = 5
 @click.command("drill")
 @click.option("--promotions", default=20, show_default=True, type=click.IntRange(1, 5000))
 @click.option("--kills", default=0, type=click.IntRange(0, 5000), help="Workers to kill; 22 if left out.")
-@click.option("--stages", default=4, show_default=True, type=click.IntRange(2, 20), help="Promoting side by side.")
+@click.option(
+    "--stages", default=4, show_default=True, type=click.IntRange(2, 20), help="Promoting side by side."
+)
 @click.option("--address", default="", help="A Temporal server; an embedded one if left out.")
 @click.option("--namespace", default="", help="Namespace on that server.")
 @click.option("--seed", default=1, show_default=True, type=int, help="Of the random choices.")
-@click.option("--limit", default=900.0, show_default=True, type=float, help="Most seconds for the promotions.")
+@click.option(
+    "--limit", default=900.0, show_default=True, type=float, help="Most seconds for the promotions."
+)
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -97,7 +101,7 @@ def table(report: Report) -> list[str]:
         ("  inside steps", hits),
         ("  between steps", str(sum(1 for kill in report.kills if not kill.victims))),
         ("requests recognised by their key", str(report.recognised)),
-        ("kill to end of the step, median", f"{times.middle:.1f} s of {len(times.same_host)}"),
+        ("from a kill to the next step, median", f"{times.middle:.1f} s of {len(times.same_host)}"),
     ]
     if times.same_host:
         rows.append(("  longest", f"{times.same_host[-1]:.1f} s"))
@@ -112,5 +116,7 @@ def table(report: Report) -> list[str]:
             lines.append(f"  and {len(faults) - _SHOWN} more")
     lines += [f"note: {note}" for note in report.notes]
     if few:
-        lines.append(f"note: fewer than {ENOUGH} kills inside {', '.join(few)}; give more --promotions or --kills")
+        lines.append(
+            f"note: fewer than {ENOUGH} kills inside {', '.join(few)}; give more --promotions or --kills"
+        )
     return lines

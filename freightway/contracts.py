@@ -49,12 +49,6 @@ class ClaimRequest(Model):
     attempt: int = 0
 
 
-class QueueRequest(Model):
-    """Ask whether any worker polls a task queue."""
-
-    queue: str
-
-
 class Message(Model):
     """A signal to an entity, which is started if it does not run.
 
@@ -250,12 +244,6 @@ class Told(Model):
     absent: tuple[str, ...] = ()
 
 
-class Polled(Model):
-    """Whether a worker polls the queue."""
-
-    polled: bool = False
-
-
 @activity.defn(name="step-kinds")
 async def step_kinds(request: KindsRequest) -> KindsAnswer:
     """Read what the engine must know of step kinds from the registry."""
@@ -274,9 +262,9 @@ async def remove_workspace(ref: WorkspaceRef) -> None:
     raise NotImplementedError
 
 
-@activity.defn(name="queue-polled")
-async def queue_polled(request: QueueRequest) -> Polled:
-    """Tell whether any worker polls a task queue for activities."""
+@activity.defn(name="host-alive")
+async def host_alive() -> None:
+    """Answer: a host that runs this is there."""
     raise NotImplementedError
 
 
@@ -338,7 +326,7 @@ STUBS = (
     step_kinds,
     claim_workspace,
     remove_workspace,
-    queue_polled,
+    host_alive,
     tell,
     command,
     set_schedule,

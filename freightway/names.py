@@ -86,6 +86,11 @@ def host_queue(host_id: str) -> str:
     return f"{TASK_QUEUE}.host.{host_id}"
 
 
+def alive_queue(queue: str) -> str:
+    """Return the task queue on which a host says that it is there, however busy its own queue is."""
+    return f"{queue}.alive"
+
+
 def shard_queue(shard: str) -> str:
     """Return the task queue of a shard; the empty shard is the common queue."""
     return f"{TASK_QUEUE}.shard.{shard}" if shard else TASK_QUEUE

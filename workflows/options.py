@@ -36,9 +36,20 @@ limit; the step's start-to-close timeout ends an attempt that beats but never en
 STEP_ATTEMPT = timedelta(hours=2)
 """The longest a single attempt of a step may take; the longest known are clones of very large repositories."""
 
-HOST_TAKES = timedelta(seconds=20)
-"""How long a step may lie on the queue of its workspace's host before the workflow asks whether anybody polls
-that queue. A busy host is waited for; a gone one is replaced and the workspace rebuilt."""
+HOST_TAKES = timedelta(seconds=15)
+"""How long a step may lie on the queue of its workspace's host before the workflow asks whether the host is there.
+A busy host is waited for; a gone one is replaced and the workspace rebuilt."""
+
+HOST_ANSWERS = timedelta(seconds=10)
+"""How long a host has to say that it is there, on a queue that it serves for nothing else. Together with
+``HOST_TAKES`` it gives a worker that is started anew, with its last steps run out, time to be back."""
+
+ALIVE = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=5),
+    schedule_to_close_timeout=HOST_ANSWERS,
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=500)),
+)
+"""The server's list of pollers would not do: it names a dead worker for minutes, and none after a restart."""
 
 STEP_ON_HOST = ActivityOptions(
     start_to_close_timeout=STEP_ATTEMPT,

@@ -169,14 +169,7 @@ class StepRunner:
             raise HostGone from error
         if isinstance(cause, ActivityTimeout) and cause.type == TimeoutType.SCHEDULE_TO_START:
             assert request.workspace is not None
-            answer = await workflow.execute_activity(
-                contracts.queue_polled,
-                contracts.QueueRequest(queue=request.workspace.queue),
-                task_queue=names.shard_queue(self._plan.shard),
-                summary="is the host there?",
-                **options.QUICK,
-            )
-            if not answer.polled:
+            if not await _is_there(request.workspace.queue):
                 raise HostGone from error
             return
         if isinstance(cause, ActivityTimeout) and not request.step.facts.repeatable:
@@ -184,6 +177,22 @@ class StepRunner:
         if is_cancelled_exception(error):
             raise error
         raise StepStopped(f"the attempt was lost: {cause or error}") from error
+
+
+async def _is_there(queue: str) -> bool:
+    """Whether the host of a queue answers."""
+    try:
+        await workflow.execute_activity(
+            contracts.host_alive,
+            task_queue=names.alive_queue(queue),
+            summary="is the host there?",
+            **options.ALIVE,
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return False
+    return True
 
 
 async def _until_done(handle: workflow.ActivityHandle[Any], interrupted: Callable[[], bool]) -> None:

@@ -25,6 +25,7 @@ class Run:
     Attributes:
         attempt: the attempt that gave the answer.
         started: when that attempt began, seconds since the epoch; ``ended`` likewise, 0 if it never did.
+        moved_on: when the workflow did something after it had ended: took its next step, or ended itself.
         rebuilt: it repeated a step to rebuild a lost workspace.
     """
 
@@ -36,6 +37,7 @@ class Run:
     attempt: int = 0
     started: float = 0.0
     ended: float = 0.0
+    moved_on: float = 0.0
     status: str = ""
     rebuilt: bool = False
 
@@ -81,7 +83,9 @@ def count(
         order: Stage -> its promotions with the Freight of each, in the order they were asked for.
     """
     found = Findings(workspaces=list(workspaces))
-    found.lost = [f"{name}: {phase or 'never ended'}" for name, phase in ended.items() if phase != "Succeeded"]
+    found.lost = [
+        f"{name}: {phase or 'never ended'}" for name, phase in ended.items() if phase != "Succeeded"
+    ]
     commits = {branch: repository.subjects(branch) for branch in {branch_of(stage) for stage in order}}
     for branch, subjects in commits.items():
         made = Counter(subject for subject in subjects if subject in ended)
@@ -96,8 +100,12 @@ def count(
             if phase == "Succeeded" and not times[name]
         ]
     found.repeated += _late(record)
-    successes = Counter((run.workflow_id, run.alias) for run in runs if run.status == "Succeeded" and not run.rebuilt)
-    found.repeated += [f"{alias} of {name}: succeeded {n} times" for (name, alias), n in successes.items() if n > 1]
+    successes = Counter(
+        (run.workflow_id, run.alias) for run in runs if run.status == "Succeeded" and not run.rebuilt
+    )
+    found.repeated += [
+        f"{alias} of {name}: succeeded {n} times" for (name, alias), n in successes.items() if n > 1
+    ]
     return found
 
 
@@ -127,7 +135,9 @@ def _check_branches(
         if subject not in {name for asked in order.values() for name, _ in asked} and subject != "base 0"
     }
     found.branches += [f"a commit of nobody: {subject}" for subject in sorted(strangers)]
-    others = {name for stage, asked in order.items() if branch_of(stage) != SHARED_BRANCH for name, _ in asked}
+    others = {
+        name for stage, asked in order.items() if branch_of(stage) != SHARED_BRANCH for name, _ in asked
+    }
     if others & set(commits.get(SHARED_BRANCH, ())):
         found.branches.append(f"{SHARED_BRANCH} holds commits that belong elsewhere")
 
@@ -153,8 +163,13 @@ async def read_runs(client: Client, workflow_ids: Iterable[str]) -> list[Run]:
 
 def _runs(workflow_id: str, events: list[HistoryEvent]) -> list[Run]:
     values: dict[int, dict[str, Any]] = {}
+    over: list[int] = []
     for event in events:
         at = event.event_time.ToNanoseconds() / 1e9
+        if event.HasField("workflow_task_completed_event_attributes"):
+            for number in over:
+                values[number]["moved_on"] = at
+            over = []
         if event.HasField("activity_task_scheduled_event_attributes"):
             given = event.activity_task_scheduled_event_attributes
             kind = given.activity_type.name
@@ -175,12 +190,13 @@ def _runs(workflow_id: str, events: list[HistoryEvent]) -> list[Run]:
             if done.scheduled_event_id in values:
                 outcome = json.loads(done.result.payloads[0].data)
                 values[done.scheduled_event_id].update(ended=at, status=outcome["status"])
+                over.append(done.scheduled_event_id)
     return [Run(workflow_id=workflow_id, **value) for value in values.values()]
 
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """How long the steps that were interrupted once took to their end, counted from the kill; in seconds.
+    """How long after the kill a promotion went on to the step after the one that was interrupted, once; in seconds.
 
     Attributes:
         same_host: where the step went on on the same host or on the common queue.
@@ -197,13 +213,13 @@ class Delays:
 
 
 def delays(kills: Iterable[Kill], runs: Iterable[Run]) -> Delays:
-    """Return what each kill cost the step it interrupted: from the kill to that step's end."""
+    """Return what each kill cost the step it interrupted: from the kill until the promotion went on after it."""
     by_id = {(run.workflow_id, run.activity_id): run for run in runs}
     ends: dict[tuple[str, str], float] = {}
     for run in by_id.values():
         if run.status == "Succeeded" and not run.rebuilt:
             key = (run.workflow_id, run.alias)
-            ends[key] = max(run.ended, ends.get(key, 0.0))
+            ends[key] = max(run.moved_on, ends.get(key, 0.0))
     hits: dict[tuple[str, str], list[tuple[float, Run]]] = {}
     for kill in kills:
         for victim in kill.victims:

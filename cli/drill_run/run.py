@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from freightway import names
@@ -131,7 +132,9 @@ class Drill:
         if self.settings.address:
             return self.settings.address
         folder = self.settings.folder
-        self.server = DevServer(database=folder / "temporal.db", port=free_port(), log=folder / "temporal.log")
+        self.server = DevServer(
+            database=folder / "temporal.db", port=free_port(), log=folder / "temporal.log"
+        )
         stack.push_async_callback(self.server.stop)
         await self.server.start()
         return self.server.address
@@ -174,17 +177,14 @@ class Drill:
             hosts[name] = Host(name, home, environment)
         return hosts
 
-    async def _prepare(
-        self, freightway: Freightway, git_url: str, receiver: str, bare: Path
-    ) -> list[str]:
+    async def _prepare(self, freightway: Freightway, git_url: str, receiver: str, bare: Path) -> list[str]:
         """Apply the project and make its Freight; returns the Freight's names, oldest first."""
         number = -(-self.settings.promotions // len(self.stages))
         commits = await asyncio.to_thread(sandbox.seed, bare, self.stages, number)
         await freightway.apply(sandbox.resources(self.project, self.stages, git_url, receiver))
         wanted = [names.stage_id(self.project, stage) for stage in self.stages]
         for workflow_id in (names.warehouse_id(self.project, sandbox.WAREHOUSE), *wanted):
-            while not await freightway.running(workflow_id):
-                await asyncio.sleep(_PAUSE)
+            await self._until_running(freightway, workflow_id)
         for place, commit in enumerate(commits, start=1):
             await freightway.create_freight(
                 self.project, sandbox.WAREHOUSE, sandbox.freight(git_url, commit, place)
@@ -194,6 +194,12 @@ class Drill:
         for stage in self.stages:
             await self._until_known(freightway, stage, by_commit[commits[-1]])
         return [by_commit[commit] for commit in commits]
+
+    async def _until_running(self, freightway: Freightway, workflow_id: str) -> None:
+        while True:
+            if await freightway.running(workflow_id):
+                return
+            await asyncio.sleep(_PAUSE)
 
     async def _until_known(self, freightway: Freightway, stage: str, freight: str) -> None:
         while True:
@@ -301,7 +307,9 @@ class Drill:
         while True:
             await asyncio.sleep(10)
             over = sum(1 for phase in self.ended.values() if phase)
-            self.say(f"{over} of {self.settings.promotions} promotions ended, {len(self.killer.kills)} workers killed")
+            self.say(
+                f"{over} of {self.settings.promotions} promotions ended, {len(self.killer.kills)} workers killed"
+            )
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -327,6 +335,11 @@ class Drill:
     ) -> Report:
         assert self.killer is not None
         by_kind = self.killer.by_kind()
+        known = {
+            "kills": [asdict(kill) for kill in self.killer.kills],
+            "steps": [asdict(run) for run in runs],
+        }
+        (self.settings.folder / "drill.json").write_text(json.dumps(known, indent=1))
         return Report(
             settings=self.settings,
             seconds=seconds,
@@ -340,5 +353,3 @@ class Drill:
             recognised=len(self.record.answered),
             notes=[note for note in self.notes if note != "server"],
         )
-
-

@@ -148,7 +148,11 @@ def _steps(stage: str, git_url: str, receiver: str) -> list[dict[str, Any]]:
     retry = {"errorThreshold": 10}
     return [
         {"uses": "git-clone", "as": "clone", "config": {"repoURL": git_url, "checkout": checkout}},
-        {"uses": "yaml-update", "as": "edit", "config": {"path": f"./out/{file_of(stage)}", "updates": updates}},
+        {
+            "uses": "yaml-update",
+            "as": "edit",
+            "config": {"path": f"./out/{file_of(stage)}", "updates": updates},
+        },
         {
             "uses": "git-commit",
             "as": "commit",
@@ -170,7 +174,9 @@ def _files(names: tuple[str, ...], number: int) -> dict[str, str]:
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "drill"},
-        "spec": {"template": {"spec": {"containers": [{"name": "app", "image": f"drill.local/app:{number}"}]}}},
+        "spec": {
+            "template": {"spec": {"containers": [{"name": "app", "image": f"drill.local/app:{number}"}]}}
+        },
     }
     files = {"manifests.yaml": yaml.safe_dump(manifest), "number.txt": f"{number}\n"}
     if number == 0:

@@ -104,13 +104,13 @@ class DrillArgoCD(ArgoCD):
         given = request.headers.get("authorization", "")
         host = next((name for name in self.hosts if given == f"Bearer {password_of(name)}"), "")
         if not host:
-            return ArgoCD._answer(self, request)
+            return super(DrillArgoCD, self)._answer(request)
         syncs = request.method == "POST" and request.path.endswith("/sync")
         if syncs and self.gate("argocd-update", host, "before"):
             return _GONE
         known = {**request.headers, "authorization": f"Bearer {self.token}"}
-        reply = ArgoCD._answer(
-            self, Request(request.method, request.path, request.query, known, request.body)
+        reply = super(DrillArgoCD, self)._answer(
+            Request(request.method, request.path, request.query, known, request.body)
         )
         if syncs and reply.status == 200:
             self.record.note("argocd-update", _promotion_of(request.json()))
