@@ -17,6 +17,8 @@ from freightway.expr.values import MAX_INT, MIN_INT, is_nil, type_name, wrap
 
 Evaluate = Callable[[Run], object]
 
+# What a member of an optional chain that met nil gives; the rest of the chain passes it on.
+SKIP = object()
 LONG_TEXT = 1_024
 MAX_MATCH_COST = 50_000_000
 

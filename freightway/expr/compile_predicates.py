@@ -14,6 +14,7 @@ from freightway.expr import nodes as n
 from freightway.expr import operators as ops
 from freightway.expr.builtins_list import sorted_indexes
 from freightway.expr.compile_operators import Evaluate, not_a_bool, placed
+from freightway.expr.compile_strays import take
 from freightway.expr.failure import Failure
 from freightway.expr.run import Run, Scope
 from freightway.expr.values import NATIVE, NO_ELEMENT, AnyMap, NilList, adopt, elements
@@ -22,10 +23,21 @@ Compile = Callable[[n.Node], Evaluate]
 Body = Callable[[Run, Scope, list[object]], object]
 
 
-def compile_predicate_builtin(compile_node: Compile, node: n.Builtin) -> Evaluate:
-    """Return the closure of a builtin with a predicate."""
+def compile_predicate_builtin(
+    compile_node: Compile, node: n.Builtin, leaving: frozenset[int] = frozenset()
+) -> Evaluate:
+    """Return the closure of a builtin with a predicate.
+
+    Args:
+        leaving: ids of the nodes that leave something on the stack, see ``compile_strays.py``.
+    """
     collection = compile_node(node.arguments[0])
-    body = _BODIES[node.name](compile_node, node)
+    build = _BODIES[node.name]
+    if node.name in STACK_BODIES and any(
+        id(part) in leaving for part in (node, node.mapped, *node.arguments)
+    ):
+        build = STACK_BODIES[node.name]
+    body = build(compile_node, node)
     offset = node.offset
 
     def evaluate(run: Run) -> object:
@@ -129,6 +141,26 @@ def _count(compile_node: Compile, node: n.Builtin) -> Body:
     return body
 
 
+def _filter_on_stack(compile_node: Compile, node: n.Builtin) -> Body:
+    """``filter`` whose parts leave bools between the elements it gathers: it takes as many values as it kept."""
+    test, cost = _predicate(compile_node, node)
+    mapped = compile_node(node.mapped) if node.mapped is not None else None
+    cost += n.size(node.mapped) if node.mapped is not None else 0
+
+    def body(run: Run, scope: Scope, items: list[object]) -> object:
+        run.step(cost * len(items))
+        count = 0
+        for item in _walk(scope, items):
+            if _is_true(test(run)):
+                value = _adopted(item) if mapped is None else mapped(run)
+                run.stack.append(value)
+                count += 1
+        run.grow(count)
+        return take(run, count)
+
+    return body
+
+
 def _filter(compile_node: Compile, node: n.Builtin) -> Body:
     test, cost = _predicate(compile_node, node)
     mapped = compile_node(node.mapped) if node.mapped is not None else None
@@ -161,6 +193,21 @@ def _map(compile_node: Compile, node: n.Builtin) -> Body:
     return body
 
 
+def _map_on_stack(compile_node: Compile, node: n.Builtin) -> Body:
+    """``map`` whose predicate leaves bools between the values it gathers."""
+    change, cost = _predicate(compile_node, node)
+
+    def body(run: Run, scope: Scope, items: list[object]) -> object:
+        run.step(cost * len(items))
+        for _ in _walk(scope, items):
+            value = change(run)
+            run.stack.append(value)
+        run.grow(len(items))
+        return take(run, len(items))
+
+    return body
+
+
 def _sum(compile_node: Compile, node: n.Builtin) -> Body:
     term, cost = _predicate(compile_node, node)
 
@@ -189,6 +236,33 @@ def _find(*, last: bool, index: bool) -> Callable[[Compile, n.Builtin], Body]:
                     return _adopted(item) if mapped is None else mapped(run)
             if throws:
                 raise Failure("reflect: slice index out of range")
+            return None
+
+        return body
+
+    return build
+
+
+def _find_last_on_stack(*, index: bool) -> Callable[[Compile, n.Builtin], Body]:
+    """Search from the end, and leave a bool for each look at whether there is another element."""
+
+    def build(compile_node: Compile, node: n.Builtin) -> Body:
+        test, cost = _predicate(compile_node, node)
+        mapped = compile_node(node.mapped) if node.mapped is not None else None
+        throws = node.throws
+
+        def body(run: Run, scope: Scope, items: list[object]) -> object:
+            for position in range(len(items) - 1, -1, -1):
+                run.stack.append(True)
+                run.step(cost)
+                scope.index, scope.item = position, _pointed(items[position])
+                if _is_true(test(run)):
+                    if index:
+                        return position
+                    return _adopted(items[position]) if mapped is None else mapped(run)
+            if throws:
+                raise Failure("reflect: slice index out of range")
+            run.stack.append(False)
             return None
 
         return body
@@ -273,4 +347,11 @@ _BODIES: dict[str, Callable[[Compile, n.Builtin], Body]] = {
     "groupBy": _group_by,
     "sortBy": _sort_by,
     "reduce": _reduce,
+}
+
+STACK_BODIES: dict[str, Callable[[Compile, n.Builtin], Body]] = {
+    "filter": _filter_on_stack,
+    "map": _map_on_stack,
+    "findLast": _find_last_on_stack(index=False),
+    "findLastIndex": _find_last_on_stack(index=True),
 }

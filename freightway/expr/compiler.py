@@ -8,20 +8,27 @@ Source: expr-lang 1.17.8 compiler/compiler.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from freightway.expr import nodes as n
 from freightway.expr.access import fetch, slice_value
 from freightway.expr.calls import invoke
-from freightway.expr.compile_operators import Evaluate, binary_closure, not_a_bool, placed, unary_closure
+from freightway.expr.compile_operators import (
+    SKIP,
+    Evaluate,
+    binary_closure,
+    not_a_bool,
+    placed,
+    unary_closure,
+)
 from freightway.expr.compile_predicates import compile_predicate_builtin
+from freightway.expr.compile_strays import JUMPING, call_closure, gather, length_of_top, tracked, with_stack
 from freightway.expr.failure import Failure
 from freightway.expr.library import LIBRARY
 from freightway.expr.run import Run
 from freightway.expr.values import NATIVE, NO_ELEMENT, adopt, is_nil, type_name
 
-SKIP = object()
 # Longest run of left operands that is nested closure in closure; longer ones are cut into pieces.
 SPINE_PIECE = 40
 _LEAVES = (n.Nil, n.Identifier, n.Integer, n.Float, n.Bool, n.String, n.Bytes, n.Constant, n.Pointer)
@@ -35,15 +42,21 @@ def compile_tree(node: n.Node, functions: Collection[str]) -> tuple[Evaluate, in
     Raises:
         Failure: if a part that the checker does not look at makes no sense.
     """
-    compiler = _Compiler(functions)
-    return compiler.compile(node), compiler.variables
+    compiler = _Compiler(functions, tracked(node, functions, LIBRARY))
+    closure = compiler.compile(node)
+    return with_stack(closure) if compiler.leaving else closure, compiler.variables
 
 
 class _Compiler:
-    """One compilation."""
+    """One compilation.
 
-    def __init__(self, functions: Collection[str]) -> None:
+    Attributes:
+        leaving: ids of the nodes that leave something on the stack; empty where that makes no difference.
+    """
+
+    def __init__(self, functions: Collection[str], leaving: frozenset[int]) -> None:
         self.functions = functions
+        self.leaving = leaving
         self.scopes: list[tuple[str, int]] = []
         self.variables = 0
         self.done: dict[int, Evaluate] = {}
@@ -61,6 +74,17 @@ class _Compiler:
         """Return the index of a new variable."""
         self.variables += 1
         return self.variables - 1
+
+    def operands(
+        self,
+        nodes: Sequence[n.Node],
+        closures: list[Evaluate],
+        skips: Callable[[object], bool] | None = None,
+    ) -> list[Evaluate]:
+        """Return the closures of operands: the given ones, unless a later one leaves something on the stack."""
+        if not self.leaving or not any(id(node) in self.leaving for node in nodes[1:]):
+            return closures
+        return gather(closures, [self.slot() for _ in closures], skips)
 
     # Leaves
 
@@ -120,7 +144,10 @@ class _Compiler:
         pieces: list[Evaluate] = []
         slot = self.slot() if len(spine) > SPINE_PIECE else -1
         for count, binary in enumerate(reversed(spine), 1):
-            closure = binary_closure(binary, closure, self.compile(binary.right))
+            sides = [closure, self.compile(binary.right)]
+            if binary.operator not in JUMPING:
+                sides = self.operands((binary.left, binary.right), sides)
+            closure = binary_closure(binary, *sides)
             self.done[id(binary)] = closure
             if slot >= 0 and count % SPINE_PIECE == 0:
                 pieces.append(closure)
@@ -174,7 +201,12 @@ class _Compiler:
                 return _field(base, key, offset)
             prop: Evaluate = lambda _run: key  # noqa: E731
         else:
-            prop = self.compile(node.property)
+            base, prop = self.operands(
+                (node.base, node.property),
+                [base, self.compile(node.property)],
+                lambda value: value is SKIP or (node.optional and is_nil(value)),
+            )
+            optional = optional and id(node.property) not in self.leaving
 
         def evaluate(run: Run) -> object:
             value = base(run)
@@ -188,9 +220,8 @@ class _Compiler:
         return evaluate
 
     def slice(self, node: n.Slice) -> Evaluate:
-        base, offset = self.compile(node.base), node.offset
-        start = self.compile(node.start) if node.start is not None else None
-        stop = self.compile(node.stop) if node.stop is not None else None
+        base, start, stop = self.slice_parts(node)
+        offset = node.offset
 
         def evaluate(run: Run) -> object:
             value = base(run)
@@ -205,6 +236,18 @@ class _Compiler:
 
         return evaluate
 
+    def slice_parts(self, node: n.Slice) -> tuple[Evaluate, Evaluate | None, Evaluate | None]:
+        base = self.compile(node.base)
+        start = self.compile(node.start) if node.start is not None else None
+        stop = self.compile(node.stop) if node.stop is not None else None
+        if stop is None and id(node.start) in self.leaving:
+            stop = length_of_top
+        nodes = [part for part in (node.base, node.stop, node.start) if part is not None]
+        closures = self.operands(nodes, [part for part in (base, stop, start) if part is not None])
+        rest = closures[1:]
+        stop = rest.pop(0) if stop is not None else None
+        return closures[0], rest[0] if rest else None, stop
+
     def call(self, node: n.Call) -> Evaluate:
         arguments = [self.compile(argument) for argument in node.arguments]
         offset = node.offset
@@ -213,6 +256,8 @@ class _Compiler:
             callee: Evaluate = lambda run: run.functions[name]  # noqa: E731
         else:
             callee = self.compile(node.callee)
+        if id(node) in self.leaving and arguments:
+            return call_closure(arguments, callee, offset)
 
         def evaluate(run: Run) -> object:
             values = [argument(run) for argument in arguments]
@@ -231,9 +276,9 @@ class _Compiler:
 
     def builtin(self, node: n.Builtin) -> Evaluate:
         if node.name not in LIBRARY:
-            return compile_predicate_builtin(self.compile, node)
+            return compile_predicate_builtin(self.compile, node, self.leaving)
         function, offset = LIBRARY[node.name], node.offset
-        arguments = [self.compile(argument) for argument in node.arguments]
+        arguments = self.operands(node.arguments, [self.compile(argument) for argument in node.arguments])
         if len(arguments) == 1:
             return _one_argument(function, arguments[0], offset)
 
@@ -279,7 +324,7 @@ class _Compiler:
     # Lists and maps
 
     def array(self, node: n.Array) -> Evaluate:
-        items = [self.compile(item) for item in node.nodes]
+        items = self.operands(node.nodes, [self.compile(item) for item in node.nodes])
         count, offset = len(items), node.offset
 
         def evaluate(run: Run) -> object:
@@ -293,11 +338,10 @@ class _Compiler:
         return evaluate
 
     def map(self, node: n.Map) -> Evaluate:
-        pairs = [
-            (self.compile(pair.key), self.compile(pair.value), pair.key.offset)
-            for pair in node.pairs
-            if isinstance(pair, n.Pair)
-        ]
+        parts = [part for pair in node.pairs for part in n.children(pair)]
+        closures = self.operands(parts, [self.compile(part) for part in parts])
+        offsets = [key.offset for key in parts[::2]]
+        pairs = list(zip(closures[::2], closures[1::2], offsets, strict=True))
         count = len(pairs)
 
         def evaluate(run: Run) -> object:

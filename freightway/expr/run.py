@@ -31,7 +31,9 @@ class Scope:
 class Run:
     """One evaluation of one program."""
 
-    __slots__ = ("env", "functions", "limits", "memory", "now", "scope", "steps", "variables")
+    __slots__ = ("env", "functions", "limits", "memory", "now", "scope", "stack", "steps", "variables")
+
+    stack: list[object]  # only set by an expression that needs one, see compile_strays.py
 
     def __init__(
         self,
