@@ -17,6 +17,10 @@ with workflow.unsafe.imports_passed_through():
 from freightway.workflows import options
 from freightway.workflows.entity import refused
 
+_WORDS = {
+    "extra_forbidden": "unknown field",
+    "model_type": "give the project and the Stage",
+}
 _EXAMPLE = '{"project": "demo", "stage": "dev", "freight": "brave-otter"}'
 
 
@@ -38,7 +42,7 @@ def _problem(error: ValidationError) -> str:
     parts = []
     for item in error.errors(include_url=False):
         where = ".".join(str(part) for part in item["loc"])
-        what = "unknown field" if item["type"] == "extra_forbidden" else item["msg"]
+        what = _WORDS.get(item["type"], item["msg"])
         parts.append(f"{where}: {what}" if where else what)
     return "; ".join(parts)
 
