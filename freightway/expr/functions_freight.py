@@ -164,7 +164,7 @@ def freight_functions(sources: FreightSources) -> dict[str, Function]:
         return None
 
     return {
-        "warehouse": Function("warehouse", warehouse, (Signature((STRING,), ORIGIN),)),
+        "warehouse": Function("warehouse", warehouse, _WAREHOUSE),
         "commitFrom": Function("commitFrom", commit_from, _with_origin(COMMIT)),
         "imageFrom": Function("imageFrom", image_from, _with_origin(IMAGE)),
         "chartFrom": Function("chartFrom", chart_from, _CHART_SIGNATURES),
@@ -191,6 +191,8 @@ def _find_chart(
     return None
 
 
+# Constants, not made for each promotion: compiled programs are found again by them.
+_WAREHOUSE = (Signature((STRING,), ORIGIN),)
 _SIGNATURES: dict[str, tuple[Signature, ...]] = {
     nature.name: (Signature((STRING, ORIGIN), nature), Signature((STRING,), nature))
     for nature in (COMMIT, IMAGE, ARTIFACT)

@@ -120,9 +120,14 @@ def _parse(text: str) -> SemanticVersion:
     return SemanticVersion(version)
 
 
+# Constants, not made for each promotion: compiled programs are found again by them.
+_DIFFERENCE = (Signature((STRING, STRING), STRING),)
+_PARSE = (Signature((STRING,), VERSION_POINTER),)
+
+
 def semver_functions() -> dict[str, Function]:
     """Return ``semverDiff`` and ``semverParse``."""
     return {
-        "semverDiff": Function("semverDiff", _difference, (Signature((STRING, STRING), STRING),)),
-        "semverParse": Function("semverParse", _parse, (Signature((STRING,), VERSION_POINTER),)),
+        "semverDiff": Function("semverDiff", _difference, _DIFFERENCE),
+        "semverParse": Function("semverParse", _parse, _PARSE),
     }

@@ -151,6 +151,11 @@ def compile_program(source: str, signatures: Signatures, limits: Limits) -> Prog
     raise expression_error(failure, source, "compile")
 
 
+def compilations() -> int:
+    """Return how many expressions were compiled in this process, the broken ones too; found again does not count."""
+    return _compile.cache_info().misses
+
+
 @lru_cache(maxsize=CACHED_PROGRAMS)
 def _compile(source: str, signatures: Signatures, limits: Limits) -> Program | Failure:
     natures = {name: function_of(*(known or (VARIADIC_ANY,))) for name, known in signatures}

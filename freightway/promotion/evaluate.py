@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from freightway import expr
@@ -127,20 +128,27 @@ class Evaluation:
         return self._scope
 
     def _define(self, variables: Iterable[Variable], scope: dict[str, Any]) -> None:
-        functions = variable_functions(self.request, self._data)
         for variable in variables:
             self._has_secret_vars |= self._is_tainted(variable.value)
             try:
-                value = self._render(variable.value, scope, functions)
+                value = self._render(variable.value, scope, self._variable_functions)
             except _Unfit as unfit:
                 raise _Unfit(f'error pre-processing promotion variable "{variable.name}": {unfit}') from unfit
             scope["vars"] = {**scope["vars"], variable.name: value}
+
+    @cached_property
+    def _variable_functions(self) -> dict[str, expr.Function]:
+        return variable_functions(self.request, self._data)
+
+    @cached_property
+    def _config_functions(self) -> dict[str, expr.Function]:
+        return config_functions(self.request, self._data)
 
     def _render(
         self, template: Any, scope: Mapping[str, Any], functions: Mapping[str, Any] | None = None
     ) -> Any:
         if functions is None:
-            functions = config_functions(self.request, self._data)
+            functions = self._config_functions
         try:
             return expr.render(template, scope, now=self.now, functions=functions)
         except ExpressionError as error:
