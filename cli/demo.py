@@ -56,7 +56,7 @@ def demo_command(
     try:
         ended_well = asyncio.run(_run(settings, keep=keep))
     except FreightwayError as error:
-        throw_away = throw_away and not (place / "worker.log").exists()
+        throw_away = throw_away and not any(file.stat().st_size for file in place.rglob("*.log"))
         where = "" if throw_away else f"\nlogs: {place}"
         raise Failure(f"{error}{where}") from error
     finally:
@@ -90,7 +90,7 @@ async def _run(settings: Settings, *, keep: bool) -> bool:
 
 async def _demonstrate(settings: Settings, *, keep: bool) -> None:
     from freightway.cli.demo_pipeline.narrator import Narrator
-    from freightway.cli.demo_pipeline.parts import started
+    from freightway.cli.demo_pipeline.parts import own_environment, started
     from freightway.cli.demo_pipeline.story import FIRST, OLD, Story
     from freightway.client import Freightway
     from freightway.connection import connect
@@ -98,8 +98,9 @@ async def _demonstrate(settings: Settings, *, keep: bool) -> None:
     narrator = Narrator()
     click.echo("Freightway's demo: a pipeline from a new image to three regions, on servers of its own.")
     click.echo("Starting a Temporal server, a worker and what they work with; this takes a few seconds.")
-    async with started(settings) as parts:
-        with _environment(parts.environment):
+    with _environment(own_environment()):
+        async with started(settings) as parts:
+            os.environ.update(parts.environment)
             await parts.push(OLD, "2026-01-01T00:00:00Z")
             await parts.push(FIRST, "2026-01-15T00:00:00Z")
             freightway = Freightway(await connect())

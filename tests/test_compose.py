@@ -145,7 +145,9 @@ def test_the_build_context_holds_all_that_the_package_is_built_from() -> None:
     let_in = {line[1:] for line in lines if line.startswith("!")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     links = {
-        os.readlink(link).removeprefix("../") for link in (ROOT / "freightway").iterdir() if link.is_symlink()
+        str(link.readlink()).removeprefix("../")
+        for link in (ROOT / "freightway").iterdir()
+        if link.is_symlink()
     }
     needed = {"pyproject.toml", "freightway", project["readme"], *project["license-files"], *links}
     assert needed <= let_in

@@ -243,21 +243,24 @@ def _write_secrets(home: Path, git_host: str, password: str, argocd_host: str, t
     file.write_text(yaml.safe_dump(secret, sort_keys=False))
 
 
+def own_environment() -> dict[str, str]:
+    """Return this process's environment without the person's own servers, and with no proxy for this machine."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FORGET)}
+    loopback = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost")))
+    return kept | {"NO_PROXY": loopback, "no_proxy": loopback}
+
+
 def child_environment(home: Path, temporal: DevServer) -> dict[str, str]:
     """Return the environment in which worker and commands find this demo and nothing else."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FORGET)}
     config = home / "temporal.toml"
     config.touch()
-    loopback = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost")))
-    return kept | {
+    return own_environment() | {
         "TEMPORAL_ADDRESS": temporal.address,
         "TEMPORAL_NAMESPACE": temporal.namespace,
         "TEMPORAL_CONFIG_FILE": str(config),
         "FREIGHTWAY_HOME": str(home),
         "FREIGHTWAY_PROJECT": PROJECT,
         "FREIGHTWAY_TEMPORAL_UI": temporal.ui_address,
-        "NO_PROXY": loopback,
-        "no_proxy": loopback,
         "PYTHONUNBUFFERED": "1",
     }
 
