@@ -376,7 +376,7 @@ class Project(Entity):
             self.state.tell(*keys)
             raise
         for name, spec in told:
-            if self.state.specs.get(name) is spec:
+            if spec is not None and self.state.specs.get(name) == spec:
                 del self.state.specs[name]
 
     def _configure_warehouse(self, name: str) -> contracts.Message:

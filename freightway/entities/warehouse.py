@@ -244,8 +244,11 @@ def check_artifacts(state: WarehouseState, freight: dict[str, Any]) -> None:
 
     Raises:
         Refused: naming what is missing or unknown.
+        InvalidResource: if the artifacts are not written as artifacts are.
     Source: Kargo pkg/webhook/kubernetes/freight; versions are not checked, repositories are.
     """
+    document = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Freight", "metadata": {}}
+    parse_resource({**freight, **document, "origin": {"kind": "Warehouse", "name": state.name}})
     wanted: dict[tuple[str, ...], int] = {}
     for subscription in state.spec.get("subscriptions", ()):
         if "git" in subscription:

@@ -20,9 +20,7 @@ def project_config(*policies: Mapping[str, Any], windows: Sequence[Mapping[str, 
 
 def auto(*stages: str, **more: Any) -> list[dict[str, Any]]:
     """Policies that promote into these Stages by themselves."""
-    return [
-        {"stageSelector": {"name": stage}, "autoPromotionEnabled": True, **more} for stage in stages
-    ]
+    return [{"stageSelector": {"name": stage}, "autoPromotionEnabled": True, **more} for stage in stages]
 
 
 def warehouse(name: str = "app", repository: str = REPOSITORY, **spec: Any) -> dict[str, Any]:
@@ -106,7 +104,9 @@ def web(url: str, condition: str = "result.ok == true", name: str = "web", **mor
     return {"name": name, "successCondition": condition, "provider": provider, **more}
 
 
-def question(prompt: str = "Does it look good?", deadline: str = "1h", name: str = "looks-good") -> dict[str, Any]:
+def question(
+    prompt: str = "Does it look good?", deadline: str = "1h", name: str = "looks-good"
+) -> dict[str, Any]:
     """A metric that a person answers."""
     return {"name": name, "provider": {"signal": {"prompt": prompt, "deadline": deadline}}}
 

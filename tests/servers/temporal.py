@@ -131,14 +131,16 @@ class Pipeline:
         self, warehouse: str, holds: Callable[[WarehouseState], bool], seconds: float = 20
     ) -> WarehouseState:
         """Wait until a condition on a Warehouse's state holds, and return the state."""
-        found: WarehouseState = await until(
-            lambda: self.api.warehouse(self.name, warehouse), holds, seconds
-        )
+        found: WarehouseState = await until(lambda: self.api.warehouse(self.name, warehouse), holds, seconds)
         return found
 
-    async def freight(self, commit: str, warehouse: str = "app", *, stages: Iterable[str] = ()) -> FreightRecord:
+    async def freight(
+        self, commit: str, warehouse: str = "app", *, stages: Iterable[str] = ()
+    ) -> FreightRecord:
         """Make Freight by hand of one commit, and wait until the Stages know it."""
-        repository = (await self.api.warehouse(self.name, warehouse)).spec["subscriptions"][0]["git"]["repoURL"]
+        repository = (await self.api.warehouse(self.name, warehouse)).spec["subscriptions"][0]["git"][
+            "repoURL"
+        ]
         wanted = {"commits": [{"repoURL": repository, "id": commit, "branch": "main"}]}
         before = {record.name for record in await self.api.freight(self.name, warehouse)}
         await self.api.create_freight(self.name, warehouse, wanted)
@@ -154,9 +156,7 @@ class Pipeline:
         name = freight.name if freight else ""
         if name:
             await self.stage_is(stage, lambda state: name in state.freight)
-        return await self.api.promote(
-            PromoteRequest(project=self.name, stage=stage, freight=name, **more)
-        )
+        return await self.api.promote(PromoteRequest(project=self.name, stage=stage, freight=name, **more))
 
     async def ended(self, answer: PromoteAnswer, seconds: float = 20) -> PromotionEnded:
         """Wait for the end of a promotion, until its Stage knows it too."""
@@ -174,9 +174,11 @@ class Pipeline:
         assert end.phase == "Succeeded", end
         return await self.stage_is(
             stage,
-            lambda state: state.holding is not None
-            and freight.name in [item.name for item in state.holding.items]
-            and bool(state.holding.verifications),
+            lambda state: (
+                state.holding is not None
+                and freight.name in [item.name for item in state.holding.items]
+                and bool(state.holding.verifications)
+            ),
         )
 
     async def available(self, stage: str, freight: FreightRecord) -> None:

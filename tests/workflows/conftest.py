@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import hypothesis  # noqa: F401 - its plugin imports it last otherwise, and Python 3.11.7 may fail to compile it then
 import pytest
 import pytest_asyncio
 
