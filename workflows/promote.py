@@ -90,6 +90,9 @@ class Promote:
             raise refused(f"{request.problem}; the input looks like {_EXAMPLE}")
         if request is None or not request.project or not request.stage:
             raise refused(f"give the project and the Stage, for example {_EXAMPLE}")
+        for word, name in (("project", request.project), ("Stage", request.stage)):
+            if not names.is_object_name(name):
+                raise refused(f"{cell(name)!r} is not the name of a {word}")
         workflow.upsert_search_attributes(
             [
                 contracts.PROJECT_ATTRIBUTE.value_set(request.project),
@@ -177,7 +180,10 @@ class Promote:
         )
 
     def _show_refusal(self, request: PromoteInput, sentence: str) -> None:
-        workflow.upsert_search_attributes([contracts.PHASE_ATTRIBUTE.value_set("Refused")])
+        # The Web UI's form copies the attributes of the last such workflow, its Freight too.
+        workflow.upsert_search_attributes(
+            [contracts.PHASE_ATTRIBUTE.value_set("Refused"), contracts.FREIGHT_ATTRIBUTE.value_unset()]
+        )
         self._note(request.project, request.stage, "Refused", sentence)
         workflow.set_current_details(f"## Refused\n\n**{cell(sentence, 400)}**")
 
