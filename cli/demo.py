@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,8 +128,14 @@ def _close(parts: Parts, narrator: Narrator, *, keep: bool) -> None:
     click.echo("\nEverything keeps running until you press Ctrl-C. In another terminal:\n")
     for name in _SHOWN:
         click.echo(f"  export {name}={shlex.quote(parts.environment[name])}")
-    click.echo("  freightway get stages")
+    click.echo(f"  {shlex.quote(_program())} get stages")
     click.echo(f"\nThe YAML is in {parts.manifests}.")
+
+
+def _program() -> str:
+    """Return how a person calls this program: `make demo` runs one that is not on the PATH."""
+    beside = Path(sys.executable).with_name("freightway")
+    return "freightway" if shutil.which("freightway") or not beside.exists() else str(beside)
 
 
 @contextlib.contextmanager
