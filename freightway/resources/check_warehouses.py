@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from freightway.errors import InvalidResource
+from freightway.patterns.pattern import PathPattern
+from freightway.patterns.regex import compile_regex
 from freightway.resources.check_expressions import Finding, check_expression
 from freightway.resources.freight import Freight
-from freightway.resources.name_pattern import check_regex, glob_to_regex
 from freightway.resources.warehouse import GitSubscription, ImageSubscription, Subscription, Warehouse
 from freightway.resources.yaml_source import YamlPath
 from freightway.semver import parse_constraint
@@ -115,20 +117,16 @@ def _check_constraint(constraint: str, path: YamlPath) -> Iterator[Finding]:
 def _check_regexes(regexes: Sequence[str], path: YamlPath) -> Iterator[Finding]:
     for index, regex in enumerate(regexes):
         try:
-            check_regex(regex)
-        except ValueError as error:
+            compile_regex(regex)
+        except InvalidResource as error:
             yield Finding((*path, index), str(error))
 
 
 def _check_paths(patterns: Sequence[str], path: YamlPath) -> Iterator[Finding]:
     for index, pattern in enumerate(patterns):
-        prefix, _, body = pattern.partition(":")
         try:
-            if prefix in ("regex", "regexp"):
-                check_regex(body)
-            elif prefix == "glob":
-                check_regex(glob_to_regex(body))
-        except ValueError as error:
+            PathPattern(pattern)
+        except InvalidResource as error:
             yield Finding((*path, index), str(error))
 
 

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from freightway.errors import InvalidResource
+from freightway.patterns.pattern import NamePattern
 from freightway.resources.fields import (
     Complaints,
     KargoResource,
@@ -20,7 +22,6 @@ from freightway.resources.fields import (
     YamlPath,
 )
 from freightway.resources.meta import Model
-from freightway.resources.name_pattern import parse_name_pattern
 from freightway.resources.webhook_receiver import WebhookReceiver, complain_about_receivers
 
 
@@ -35,12 +36,18 @@ class NameSelector(LabelSelector):
     @field_validator("name")
     @classmethod
     def _pattern_parses(cls, name: str) -> str:
-        parse_name_pattern(name)
+        prefix, colon, _ = name.partition(":")
+        if colon and prefix not in {"glob", "regex", "regexp"}:
+            raise ValueError(f"{name!r} has the unknown prefix {prefix!r}; use glob:, regex: or a plain name")
+        try:
+            NamePattern(name)
+        except InvalidResource as error:
+            raise ValueError(str(error)) from None
         return name
 
     def selects(self, name: str, labels: Mapping[str, str]) -> bool:
         """Tell whether a resource of that name and with those labels is selected."""
-        return (not self.name or parse_name_pattern(self.name).matches(name)) and self.matches(labels)
+        return (not self.name or NamePattern(self.name).matches(name)) and self.matches(labels)
 
 
 class AutoRollback(Model):

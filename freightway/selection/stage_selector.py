@@ -11,8 +11,8 @@ from typing import Literal, Protocol, TypeVar
 
 from pydantic import Field, field_validator
 
+from freightway.patterns.pattern import NamePattern
 from freightway.resources.meta import Model
-from freightway.selection.paths import NamePattern
 
 
 class Selector(Protocol):

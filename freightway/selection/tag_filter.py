@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from freightway.selection.regex import Regex, compile_regex
+from freightway.patterns.regex import Regex, compile_regex
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from freightway.errors import InvalidResource
 from freightway.resources.fields import LabelSelector
 from freightway.resources.load import load_text, parse_resource, resource_kinds
-from freightway.resources.name_pattern import parse_name_pattern
-from freightway.resources.project_config import ProjectConfig
+from freightway.resources.project_config import NameSelector, ProjectConfig
 from freightway.resources.stage import Stage
 from freightway.resources.warehouse import Warehouse
 
@@ -210,15 +209,15 @@ def test_a_selector_joins_name_and_labels_and_an_empty_one_selects_all():
     ],
 )
 def test_name_patterns(pattern, name, fits):
-    assert parse_name_pattern(pattern).matches(name) is fits
+    assert NameSelector(name=pattern).selects(name, {}) is fits
 
 
 @pytest.mark.parametrize(
     "pattern", ["regex:(", "glob:[a", "glob:{a", "glob:a}", "glob:a\\", "re:a", "regex:(?=a)"]
 )
 def test_bad_name_patterns_are_refused(pattern):
-    with pytest.raises(ValueError):
-        parse_name_pattern(pattern)
+    with pytest.raises(ValidationError):
+        NameSelector(name=pattern)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import time
 import pytest
 
 from freightway.errors import ExpressionError, InvalidResource
+from freightway.patterns.glob import check_glob, match_glob
+from freightway.patterns.pattern import NamePattern
 from freightway.selection.expression_filter import read_verdict
 from freightway.selection.freight_id import collection_id, freight_id
-from freightway.selection.glob import check_glob, match_glob
-from freightway.selection.paths import NamePattern, PathFilter
+from freightway.selection.paths import PathFilter
 from freightway.selection.semver import parse
 from freightway.selection.tag_filter import TagFilter
 
