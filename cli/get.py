@@ -96,7 +96,8 @@ def _chosen(
     chosen = [row for row in rows if row.get("name") in names or row.get("alias") in names]
     missing = set(names) - {str(row.get(key)) for row in chosen for key in ("name", "alias")}
     if missing:
-        known = ", ".join(str(row.get("alias") or row.get("name")) for row in rows[:_SHOWN_NAMES]) or "none"
+        labels = sorted(str(row.get("alias") or row.get("name")) for row in rows)
+        known = ", ".join(labels[:_SHOWN_NAMES]) or "none"
         raise Failure(f"{wanted} {', '.join(sorted(missing))} not found{_within(project)}; there is: {known}")
     return chosen
 

@@ -63,11 +63,17 @@ async def connect(
                 **config, data_converter=pydantic_data_converter, runtime=_runtime[0], **options
             )
     except (RuntimeError, RPCError, TimeoutError) as error:
-        reason = "it did not answer in time" if isinstance(error, TimeoutError) else _first_line(error)
+        reason = "it did not answer in time" if isinstance(error, TimeoutError) else _reason(error)
         raise FreightwayError(
             f"no Temporal server at {config['target_host']} ({reason}); start one with `freightway dev`, or name "
             "yours with TEMPORAL_ADDRESS"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no connection, in words; the SDK gives the text of a Rust error."""
+    words = {"ConnectionRefused": "nobody listens there", "dns error": "there is no host of that name"}
+    return next((text for sign, text in words.items() if sign in str(error)), _first_line(error))
 
 
 def _first_line(error: Exception) -> str:
