@@ -31,7 +31,9 @@ def compile_regex(pattern: str) -> Regex:
     try:
         compiled: Regex = re2.compile(pattern, options)
     except re2.error as error:
-        raise InvalidResource(f"{pattern!r} is not a regular expression of RE2's syntax: {_reason(error)}") from error
+        raise InvalidResource(
+            f"{pattern!r} is not a regular expression of RE2's syntax: {_reason(error)}"
+        ) from error
     return compiled
 
 

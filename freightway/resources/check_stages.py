@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from freightway.expr.functions_declared import VERIFICATIONS
 from freightway.resources.analysis import AnalysisTemplateSpec
 from freightway.resources.check_expressions import Finding, check_template
 from freightway.resources.stage import Stage, Verification
@@ -104,7 +105,7 @@ def check_verification(
     """
     path: YamlPath = ("spec", "verification")
     for index, argument in enumerate(verification.args):
-        yield from check_template(argument.value, (*path, "args", index, "value"))
+        yield from check_template(argument.value, (*path, "args", index, "value"), VERIFICATIONS)
     given = {argument.name for argument in verification.args if argument.value}
     with_value = {
         argument.name

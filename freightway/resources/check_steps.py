@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from freightway.resources.check_expressions import Finding, check_template, has_expression
+from freightway.expr import has_expression
+from freightway.expr.functions_declared import STEPS, VARIABLES
+from freightway.resources.check_expressions import Finding, check_template
 from freightway.resources.meta import Variable
 from freightway.resources.plain_words import suggestion
 from freightway.resources.promotion_task import PromotionTaskSpec
@@ -20,7 +22,7 @@ FindTask = Callable[[TaskReference], PromotionTaskSpec | None]
 def check_variables(variables: Sequence[Variable], path: YamlPath) -> Iterator[Finding]:
     """Yield the expressions in values of variables that do not compile."""
     for index, variable in enumerate(variables):
-        yield from check_template(variable.value, (*path, index, "value"))
+        yield from check_template(variable.value, (*path, index, "value"), VARIABLES)
 
 
 def check_steps(steps: Sequence[Step], path: YamlPath) -> Iterator[Finding]:
@@ -28,8 +30,8 @@ def check_steps(steps: Sequence[Step], path: YamlPath) -> Iterator[Finding]:
     for index, step in enumerate(steps):
         place = (*path, index)
         yield from check_variables(step.vars, (*place, "vars"))
-        yield from check_template(step.config, (*place, "config"))
-        yield from check_template(step.if_, (*place, "if"))
+        yield from check_template(step.config, (*place, "config"), STEPS)
+        yield from check_template(step.if_, (*place, "if"), STEPS)
         if step.if_.strip() and not has_expression(step.if_):
             message = f"{step.if_!r} is plain text and never a boolean; write ${{{{ {step.if_.strip()} }}}}"
             yield Finding((*place, "if"), message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from freightway.errors import InvalidResource
+from freightway.expr.functions_declared import CRITERIA, NO_FUNCTIONS
 from freightway.patterns.pattern import PathPattern
 from freightway.patterns.regex import compile_regex
 from freightway.resources.check_expressions import Finding, check_expression
@@ -25,7 +26,7 @@ def check_warehouse(warehouse: Warehouse) -> Iterator[Finding]:
     spec = warehouse.spec
     if spec.freight_creation_criteria is not None:
         path = ("spec", "freightCreationCriteria", "expression")
-        yield from check_expression(spec.freight_creation_criteria.expression, path)
+        yield from check_expression(spec.freight_creation_criteria.expression, path, CRITERIA)
     first: dict[tuple[str, ...], int] = {}
     for index, subscription in enumerate(spec.subscriptions):
         place = ("spec", "subscriptions", index, subscription.type)
@@ -80,7 +81,7 @@ def _check_subscription(subscription: Subscription, place: YamlPath) -> Iterator
 
 def _check_git(git: GitSubscription, place: YamlPath) -> Iterator[Finding]:
     yield from _check_constraint(git.semver_constraint, (*place, "semverConstraint"))
-    yield from check_expression(git.expression_filter, (*place, "expressionFilter"))
+    yield from check_expression(git.expression_filter, (*place, "expressionFilter"), NO_FUNCTIONS)
     yield from _check_regexes(git.allow_tags_regexes, (*place, "allowTagsRegexes"))
     yield from _check_regexes(git.ignore_tags_regexes, (*place, "ignoreTagsRegexes"))
     yield from _check_paths(git.include_paths, (*place, "includePaths"))

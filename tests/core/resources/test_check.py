@@ -96,6 +96,20 @@ BAD = {
     "expression in if": (steps("      - uses: copy\n        if: ${{ success( }}\n"), 12, f"{STEPS}[0].if", "is not valid"),
     "if without expression": (steps("      - uses: copy\n        if: success()\n"), 12, f"{STEPS}[0].if", "write ${{ success() }}"),
     "expression in a task": (TASK.replace("name: t,", "name: u,").replace("{uses: copy}", "{uses: copy, config: {a: '${{ ( }}'}}"), 4, "spec.steps[0].config.a", "is not valid"),
+    "argument of a function": (steps("      - uses: copy\n        config: {a: 'v${{ commitFrom(1).ID }}'}\n"), 12, f"{STEPS}[0].config.a", "commitFrom"),
+    "misspelt function": (steps("      - uses: copy\n        config:\n          a: ${{ imageForm('x').Tag }}\n"), 13, f"{STEPS}[0].config.a", "unknown function 'imageForm'; did you mean 'imageFrom'? (column 5)"),
+    "misspelt function in if": (steps("      - uses: copy\n        if: ${{ allways() }}\n"), 12, f"{STEPS}[0].if", "did you mean 'always'?"),
+    "status function in a variable": (steps("      - uses: copy\n        vars: [{name: x, value: '${{ success() }}'}]\n"), 12, f"{STEPS}[0].vars[0].value", "unknown function 'success'"),
+    "field of an artifact": (stage(spec="  vars:\n  - name: x\n    value: ${{ imageFrom('a').Tags }}\n"), 10, "spec.vars[0].value", "has no field Tags"),
+    "misspelt function in an argument": (verification("    analysisTemplates: [{name: smoke}]\n    args:\n    - {name: url, value: '${{ comitFrom(\"x\").ID }}'}\n"), 11, "spec.verification.args[0].value", "did you mean 'commitFrom'?"),
+    "status function in an argument": (verification("    analysisTemplates: [{name: smoke}]\n    args:\n    - {name: url, value: '${{ always() }}'}\n"), 11, "spec.verification.args[0].value", "unknown function 'always'"),
+    "argument of a function of criteria": (
+        WAREHOUSE.replace("name: w,", "name: v,").replace("spec: {", "spec: {freightCreationCriteria: {expression: 'imageFrom(1).Tag == \"a\"'}, "), 4, "spec.freightCreationCriteria.expression", "imageFrom",
+    ),
+    "function that criteria lack": (
+        WAREHOUSE.replace("name: w,", "name: v,").replace("spec: {", "spec: {freightCreationCriteria: {expression: 'warehouse(\"w\") != nil'}, "), 4, "spec.freightCreationCriteria.expression", "unknown function 'warehouse'",
+    ),
+    "function that filters lack": (warehouse(GIT + "      expressionFilter: imageFrom('a') != nil\n"), 9, f"{SUB}.expressionFilter", "unknown function 'imageFrom'"),
     "unknown AnalysisTemplate": (verification("    analysisTemplates:\n    - name: smok\n    args: [{name: url, value: x}]\n"), 10, "spec.verification.analysisTemplates[0].name", "unknown AnalysisTemplate 'smok' in project 'p'; did you mean 'smoke'?"),
     "unknown ClusterAnalysisTemplate": (verification("    analysisTemplates:\n    - {name: x, kind: ClusterAnalysisTemplate}\n"), 10, "spec.verification.analysisTemplates[0].name", "unknown ClusterAnalysisTemplate 'x'"),
     "argument without value": (verification("    analysisTemplates:\n    - name: smoke\n"), 10, "spec.verification.analysisTemplates[0]", "argument 'url' of the template has no value"),
@@ -160,6 +174,11 @@ GOOD = {
         "    analysisTemplates: [{name: smoke}]\n    args: [{name: url, value: x}]\n"
     ),
     "both delimiters": steps("      - {uses: copy, config: {a: '${{ 1 }} ${% {\"a\": 1} %}', b: '}} %}'}}\n"),
+    "functions where they exist": steps(
+        '      - uses: copy\n        vars: [{name: x, value: \'${{ quote(imageFrom("a", warehouse("w")).Tag) }}\'}]\n'
+        "        if: ${{ success() and status('a') == '' and semverDiff('1.0.0', '2.0.0') == 'Major' }}\n"
+        '        config: {a: \'${{ asYAML(secret("s")) }}\', b: \'${{ let f = upper("x"); f + freightMetadata("a").b }}\'}\n'
+    ),
     "unused deprecated filters": warehouse("  - git: {repoURL: 'https://h/a', allowTags: a}\n"),
     "tag to follow is no range": warehouse(
         "  - image: {repoURL: a, imageSelectionStrategy: Digest, constraint: latest}\n"
