@@ -90,7 +90,10 @@ class Entity:
         except Exception as error:
             workflow.logger.exception("a command failed")
             raise refused(f"internal error: {type(error).__name__}: {error}") from error
-        self.state.remember(command_id, result.model_dump(mode="json", by_alias=True))
+        kept = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # Plans would fill the state; the answer to a command that is sent again does without.
+        kept.pop("plan", None)
+        self.state.remember(command_id, kept)
         self.dirty = True
         return result
 

@@ -63,7 +63,7 @@ class StageCommands(Entity):
         self.ended: list[PromotionResult] = []
         self.verified: list[VerificationResult] = []
         self.aborts: list[tuple[str, TargetRequest]] = []
-        self.subscriptions: list[str] = []
+        self.subscriptions = state.missing_origins
         self.decisions: tuple[Decision, ...] = ()
         self.told_freeze = ""
         self.reborn: StageConfiguration | None = None

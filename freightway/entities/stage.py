@@ -175,7 +175,13 @@ class StageState(EntityState):
         present = [origin for origin in self.origins if origin in news.warehouses]
         self.freight = {name: record for name, record in self.freight.items() if record.origin in present}
         self.snapshots = [origin for origin in self.snapshots if origin in present]
-        return [origin for origin in present if origin not in self.snapshots]
+        return self.missing_origins
+
+    @property
+    def missing_origins(self) -> list[str]:
+        """Warehouses that are there and whose Freight has not arrived."""
+        there = self.configuration.warehouses
+        return [origin for origin in self.origins if origin in there and origin not in self.snapshots]
 
     @property
     def requests(self) -> tuple[FreightRequest, ...]:

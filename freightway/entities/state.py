@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from freightway.entities.events import Event, EventLog, Reason
 
-KEPT_COMMANDS = 256
+KEPT_COMMANDS = 128
 """How many applied commands an entity remembers. A client repeats a command within seconds; with at most eight
 commands in flight this is far more than can come between a command and its repetition."""
 

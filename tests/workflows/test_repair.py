@@ -61,7 +61,7 @@ async def test_a_retry_with_changed_variables_goes_on_from_the_failed_step(
 
 async def test_a_skipped_step_needs_a_reason_and_the_rest_runs(project: Pipeline, outside: Outside) -> None:
     answer = await parked(project, outside)
-    with pytest.raises(Refused, match="reason"):
+    with pytest.raises(Refused, match="say why"):
         await project.api.repair(project.name, answer.promotion, RepairRequest(action="skip"))
     request = RepairRequest(action="skip", reason="done by hand")
     await project.api.repair(project.name, answer.promotion, request)
