@@ -56,7 +56,7 @@ def demo_command(
     throw_away = home is None
     try:
         ended_well = asyncio.run(_run(settings, keep=keep))
-    except FreightwayError as error:
+    except (FreightwayError, OSError) as error:
         throw_away = throw_away and not any(file.stat().st_size for file in place.rglob("*.log"))
         where = "" if throw_away else f"\nlogs: {place}"
         raise Failure(f"{error}{where}") from error

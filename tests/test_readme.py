@@ -1,5 +1,6 @@
 """What the README and its neighbours name exists: commands, flags, make targets, files."""
 
+import asyncio
 import re
 import shlex
 from pathlib import Path
@@ -7,7 +8,12 @@ from pathlib import Path
 import click
 import pytest
 
+from freightway.cli.demo_pipeline.argocd import images_in
+from freightway.cli.demo_pipeline.narrator import Narrator
+from freightway.cli.demo_pipeline.parts import IMAGE, REPOSITORY, Parts, Settings, started
 from freightway.cli.main import cli
+from freightway.client import Freightway
+from freightway.connection import connect
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", "examples/demo/README.md", "compose/secrets/README.md"]
@@ -106,3 +112,43 @@ def test_every_example_is_valid(example: str) -> None:
     done = CliRunner().invoke(cli, ["validate", "-f", str(ROOT / "examples" / example)])
     assert done.exit_code == 0, done.output
     assert "0 problems" in done.output
+
+
+async def test_the_lines_of_the_first_promotion_promote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every line but the first two, as they stand, on the demo's servers in place of the reader's."""
+    async with started(Settings(home=tmp_path / "home", own_registry=True)) as parts:
+        await parts.push("1.0.0", "2026-01-01T00:00:00Z")
+        for name, value in parts.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("FREIGHTWAY_PROJECT", "first")
+        monkeypatch.chdir(tmp_path)
+        repository = f"http://{parts.git.host}/{REPOSITORY}"
+        text = (ROOT / "examples" / "first" / "pipeline.yaml").read_text()
+        text = text.replace("https://github.com/example/deploy.git", repository)
+        (tmp_path / "pipeline.yaml").write_text(
+            text.replace("ghcr.io/example/app", f"{parts.registry.host}/{IMAGE}")
+        )
+        narrator = Narrator()
+        first = [line for line in commands("README.md") if line[0] not in ("--help", "dev", "worker")]
+        for line in first:
+            if line[0] == "create":
+                line[line.index("--repo-url") + 1] = repository
+                line += ["--password", parts.password]
+            elif line[0] == "refresh":
+                # A person takes longer than the project takes to start its Warehouse.
+                await until_running(parts, "warehouse/first/app")
+            await narrator.command(*line)
+        commit = parts.repository.head("stage/dev")
+        assert images_in(parts.repository.show(commit, "manifests.yaml")) == [
+            f"{parts.registry.host}/{IMAGE}:1.0.0"
+        ]
+        assert [line[0] for line in first][-3:] == ["get", "promote", "get"]
+
+
+async def until_running(parts: Parts, workflow: str) -> None:
+    client = Freightway(await connect(parts.temporal.address))
+    async with asyncio.timeout(30):
+        while not await client.running(workflow):
+            await asyncio.sleep(0.05)
