@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from freightway.expr.functions import (
-    DataLookup,
     criteria_functions,
     promotion_functions,
     status_functions,
@@ -18,8 +17,14 @@ from freightway.expr.values import Function
 Declared = Mapping[str, Function]
 
 
-class _NoData(DataLookup):
+class _NoData:
     """A lookup that finds nothing."""
+
+    def _nothing(self, _name: str) -> None:
+        return None
+
+    secret = shared_secret = config_map = shared_config_map = _nothing
+    freight_metadata = freight_status = stage_metadata = _nothing
 
 
 _VARIABLES = (
