@@ -77,7 +77,7 @@ PASSED_THROUGH = (
 GRACE = timedelta(seconds=10)
 """How long steps that run may take to end when the worker is told to stop; longer ones are handed over."""
 
-STICKY = timedelta(seconds=2)
+STICKY = timedelta(seconds=1.5)
 """How long a workflow's next task waits for the worker that has it in memory before any other may take it: a killed
 worker costs every workflow it held this much. A worker that is merely busy costs a replay, which is cheap."""
 

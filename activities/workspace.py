@@ -49,6 +49,7 @@ WAIT_SECONDS = 10.0
 
 _END_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
+_BEAT_SECONDS = 1.0
 _PLAIN = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}")
 
 
@@ -232,13 +233,33 @@ def workspace_activities(manager: WorkspaceManager) -> list[Callable[..., Any]]:
 
     @activity.defn(name="claim-workspace")
     async def claim_workspace(request: ClaimRequest) -> WorkspaceRef:
-        return await manager.claim(request.project, request.promotion, request.attempt)
+        async with _beating():
+            return await manager.claim(request.project, request.promotion, request.attempt)
 
     @activity.defn(name="remove-workspace")
     async def remove_workspace(ref: WorkspaceRef) -> None:
-        await manager.remove(ref)
+        async with _beating():
+            await manager.remove(ref)
 
     return [claim_workspace, remove_workspace]
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Tell Temporal every second that this activity lives: folders may be large."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @activity.defn(name="host-alive")

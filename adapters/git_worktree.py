@@ -46,18 +46,48 @@ async def clear(git: Git, tree: WorkTree) -> None:
     tree.cwd.mkdir(parents=True, exist_ok=True)
 
 
-async def commit_all(git: Git, tree: WorkTree, message: str, env: Mapping[str, str]) -> bool:
+_MARK = "freightway-commit"
+"""File of a working tree's private folder: which step was about to commit, and on which parent."""
+
+
+async def commit_all(
+    git: Git, tree: WorkTree, message: str, env: Mapping[str, str], *, mark: str = ""
+) -> bool:
     """Commit everything below the named folder; False if there is nothing to commit.
 
+    Args:
+        mark: names the step that commits. An attempt whose worker was killed after git had committed leaves
+            nothing to commit; by its mark the next attempt knows the commit as the step's own.
     Raises:
         AdapterError: if git refuses, for example an empty message.
     """
     await git.run("add", "--", ".", cwd=tree.cwd)
     staged = await git.run("diff", "--cached", "--quiet", cwd=tree.path, check=False)
     if staged.returncode == 0:
-        return False
+        return bool(mark) and await _has_committed(git, tree, mark)
+    if mark:
+        _write_mark(tree, mark, await head(git, tree))
     await git.run("commit", "--quiet", "--no-verify", "--file=-", cwd=tree.cwd, stdin=message, env=env)
     return True
+
+
+async def _has_committed(git: Git, tree: WorkTree, mark: str) -> bool:
+    """Whether the commit that is checked out is the one that the marked step was about to make."""
+    path = tree.git_dir / _MARK
+    if not path.is_file():
+        return False
+    step, _, parent = path.read_text().rstrip("\n").rpartition(" ")
+    if step != mark:
+        return False
+    done = await git.run("rev-parse", "--verify", "--quiet", "HEAD^", cwd=tree.path, check=False)
+    return done.returncode == 0 and done.text.strip() == parent
+
+
+def _write_mark(tree: WorkTree, mark: str, parent: str) -> None:
+    path = tree.git_dir / _MARK
+    fresh = path.with_name(f"{_MARK}.fresh")
+    fresh.write_text(f"{mark} {parent}\n")
+    fresh.replace(path)
 
 
 async def set_head(git: Git, tree: WorkTree, commit: str) -> None:

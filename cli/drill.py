@@ -74,6 +74,8 @@ def drill_command(
     )
     try:
         report = asyncio.run(Drill(settings, lambda line: click.echo(line, err=True)).run())
+    except asyncio.CancelledError:
+        raise click.Abort from None
     except FreightwayError as error:
         raise Failure(f"{error}\nwhat it wrote is kept in {place}") from error
     click.echo("\n".join(table(report)))

@@ -21,9 +21,10 @@ class ActivityOptions(TypedDict, total=False):
     cancellation_type: ActivityCancellationType
 
 
-HEARTBEAT = timedelta(seconds=8)
+HEARTBEAT = timedelta(seconds=6)
 """How long a silent worker counts as alive. Steps beat every second; a loaded machine may be late by some. With
-it a killed worker costs a promotion eight seconds at most before its step is tried again."""
+it a killed worker costs a promotion six seconds before its step is tried again; a step that was tried too early finds
+the lock of its workspace held, or what it did before."""
 
 LOST_WORKER_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
@@ -36,7 +37,7 @@ limit; the step's start-to-close timeout ends an attempt that beats but never en
 STEP_ATTEMPT = timedelta(hours=2)
 """The longest a single attempt of a step may take; the longest known are clones of very large repositories."""
 
-HOST_TAKES = timedelta(seconds=15)
+HOST_TAKES = timedelta(seconds=10)
 """How long a step may lie on the queue of its workspace's host before the workflow asks whether the host is there.
 A busy host is waited for; a gone one is replaced and the workspace rebuilt."""
 
@@ -94,7 +95,8 @@ SCHEDULE = ActivityOptions(
 """A Schedule that Temporal refuses must not keep a Warehouse from its other work for ever."""
 
 CLAIM = ActivityOptions(
-    start_to_close_timeout=timedelta(seconds=30),
+    start_to_close_timeout=timedelta(minutes=2),
+    heartbeat_timeout=HEARTBEAT,
     retry_policy=RetryPolicy(
         initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
     ),
@@ -103,10 +105,14 @@ CLAIM = ActivityOptions(
 
 CLEAN = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=2),
+    schedule_to_start_timeout=HOST_TAKES,
     schedule_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=HEARTBEAT,
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
 )
-"""A host that never comes back must not keep a promotion open; its folders are swept by the host's worker."""
+CLEANED_WITHIN = timedelta(minutes=10)
+"""A host that never comes back must not keep a promotion open, and with it the queue of its Stage; its folders are
+swept by the host's worker."""
 
 DISCOVER = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=15),

@@ -98,16 +98,31 @@ class StepRunner:
         """Remove the workspace; a host that is gone keeps its folder until its own sweeper finds it."""
         if self._workspace is None:
             return
+        until = workflow.now() + options.CLEANED_WITHIN
+        try:
+            while not await self._removed(self._workspace):
+                if workflow.now() >= until or not await _is_there(self._workspace.queue):
+                    workflow.logger.warning("the workspace is left to the sweeper of its host")
+                    return
+        except FailureError as error:
+            workflow.logger.warning("the workspace was not removed: %s", error)
+
+    async def _removed(self, workspace: WorkspaceRef) -> bool:
+        """Ask the host to remove the workspace; False if it has not begun to in time."""
         try:
             await workflow.execute_activity(
                 contracts.remove_workspace,
-                self._workspace,
-                task_queue=self._workspace.queue,
+                workspace,
+                task_queue=workspace.queue,
                 summary="remove the workspace",
                 **options.CLEAN,
             )
-        except FailureError as error:
-            workflow.logger.warning("the workspace was not removed: %s", error)
+        except ActivityError as error:
+            cause = error.cause
+            if isinstance(cause, ActivityTimeout) and cause.type == TimeoutType.SCHEDULE_TO_START:
+                return False
+            raise
+        return True
 
     async def _claim(self, progress: Progress) -> StepOutcome | None:
         """Claim a workspace; if the promotion had one before, repeat the steps that filled it."""

@@ -65,7 +65,9 @@ async def git_commit(
     access = host.access(tree.facts.url, login, insecure=tree.facts.insecure)
     async with host.session(processes, access, (workspace.root,), lazy=tree.facts.blobless) as git:
         before = await head(git, tree)
-        made = await commit_all(git, tree, config.message, commit_environment(identity, info.started_at))
+        env = commit_environment(identity, info.started_at)
+        mark = f"{info.alias} {config.path}"
+        made = await commit_all(git, tree, config.message, env, mark=mark)
         commit = await head(git, tree)
         pinned = recorder.pinned.get("commit")
         if pinned and pinned != commit:

@@ -223,13 +223,14 @@ def delays(kills: Iterable[Kill], runs: Iterable[Run]) -> Delays:
     hits: dict[tuple[str, str], list[tuple[float, Run]]] = {}
     for kill in kills:
         for victim in kill.victims:
-            run = by_id.get((victim.workflow_id, victim.activity_id))
-            if run is not None and not run.rebuilt:
-                hits.setdefault((run.workflow_id, run.alias), []).append((kill.at, run))
-    same, other = [], []
+            hit = by_id.get((victim.workflow_id, victim.activity_id))
+            if hit is not None and not hit.rebuilt:
+                hits.setdefault((hit.workflow_id, hit.alias), []).append((kill.at, hit))
+    same: list[float] = []
+    other: list[float] = []
     for key, times in hits.items():
         if len(times) != 1 or key not in ends:
             continue
-        at, run = times[0]
-        (same if run.status == "Succeeded" else other).append(ends[key] - at)
+        at, hit = times[0]
+        (same if hit.status == "Succeeded" else other).append(ends[key] - at)
     return Delays(tuple(sorted(same)), tuple(sorted(other)))

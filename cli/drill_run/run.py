@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -101,6 +102,10 @@ class Drill:
         """
         need_git()
         began = time.monotonic()
+        task = asyncio.current_task()
+        assert task is not None
+        # Servers and workers are processes of their own sessions: whoever ends the drill must end them too.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         async with AsyncExitStack() as stack:
             address = await self._temporal(stack)
             git = DrillGit(self.settings.folder / "git", HOSTS, self._gate)

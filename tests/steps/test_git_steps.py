@@ -67,6 +67,15 @@ async def test_commit_of_nothing_is_skipped_with_the_current_commit(bench: Bench
     assert (result.status, result.output.commit) == (StepStatus.SKIPPED, commits["src"])
 
 
+async def test_commit_made_by_an_attempt_whose_worker_was_killed_is_known_again(bench: Bench) -> None:
+    await bench.clone()
+    first = await bench.commit_file("a", "1")
+    again = await bench.commit()
+    assert (again.status, again.output.commit) == (StepStatus.SUCCEEDED, first)
+    await bench.clone()
+    assert (await bench.commit()).status is StepStatus.SKIPPED
+
+
 async def test_tag_is_annotated_and_may_be_made_again_but_not_changed(bench: Bench) -> None:
     await bench.clone()
     sha = await bench.commit_file("a", "1")
