@@ -30,6 +30,7 @@ from freightway import names
 from freightway.activities.catalogue import Catalogue, make_catalogue
 from freightway.activities.workspace import host_alive
 from freightway.connection import connect, ensure_search_attributes
+from freightway.encryption import data_converter
 from freightway.errors import FreightwayError
 from freightway.workflows.cluster import Cluster
 from freightway.workflows.discovery import Discovery
@@ -123,13 +124,16 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 def our_client(client: Client) -> Client:
     """Return a client over the same connection that speaks pydantic, whatever the given one speaks.
 
-    An encryption codec of the given client is kept.
+    A codec of the given client is kept; without one, the keys that are configured for Freightway are used.
     """
-    converter = replace(
-        pydantic_data_converter,
-        payload_codec=client.data_converter.payload_codec,
-        failure_converter_class=client.data_converter.failure_converter_class,
-    )
+    given = client.data_converter
+    converter = data_converter()
+    if given.payload_codec is not None:
+        converter = replace(
+            pydantic_data_converter,
+            payload_codec=given.payload_codec,
+            failure_converter_class=given.failure_converter_class,
+        )
     return Client(client.service_client, namespace=client.namespace, data_converter=converter)
 
 

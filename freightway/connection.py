@@ -11,12 +11,12 @@ from typing import Any
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
 from freightway import contracts
+from freightway.encryption import data_converter
 from freightway.errors import FreightwayError
 
 DEFAULT_ADDRESS = "localhost:7233"
@@ -44,7 +44,7 @@ async def connect(
     """Connect by Temporal's environment configuration; arguments that are not empty win over it.
 
     Raises:
-        FreightwayError: if the server does not answer, with what to start.
+        FreightwayError: if the server does not answer, with what to start, or the encryption keys cannot be used.
     """
     try:
         config: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
@@ -55,13 +55,12 @@ async def connect(
         config["target_host"] = address
     if namespace:
         config["namespace"] = namespace
+    converter = data_converter()
     if not _runtime:
         _runtime.append(quiet_runtime())
     try:
         async with asyncio.timeout(seconds):
-            return await Client.connect(
-                **config, data_converter=pydantic_data_converter, runtime=_runtime[0], **options
-            )
+            return await Client.connect(**config, data_converter=converter, runtime=_runtime[0], **options)
     except (RuntimeError, RPCError, TimeoutError) as error:
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else _reason(error)
         raise FreightwayError(

@@ -73,7 +73,8 @@ class Killer:
     wanted: int
     seed: int = 0
     kills: list[Kill] = field(default_factory=list)
-    _aim: tuple[str, Moment] | None = None
+    _aims: dict[str, Moment] = field(default_factory=dict)
+    _armed: bool = False
     _struck: asyncio.Queue[tuple[float, str, str, int]] = field(default_factory=asyncio.Queue)
     _loop: asyncio.AbstractEventLoop | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,9 +82,9 @@ class Killer:
     def gate(self, kind: str, host: str, moment: Moment) -> bool:
         """Kill the sender of a request if this is the request that was aimed at; called by the servers."""
         with self._lock:
-            if self._aim != (kind, moment) or self._loop is None:
+            if not self._armed or self._aims.get(kind) != moment or self._loop is None:
                 return False
-            self._aim = None
+            self._armed = False
         pid = self.hosts[host].kill()
         self._loop.call_soon_threadsafe(self._struck.put_nowait, (time.time(), kind, host, pid))
         return True
@@ -104,11 +105,8 @@ class Killer:
                 await self._at_random(choice)
                 continue
             counts = self.by_kind()
-            kind = min(KINDS, key=lambda one: (counts[one], choice.random()))
-            if kind in LOCAL:
-                await self._local(kind)
-            else:
-                await self._outside(kind, choice.choice(("before", "after")))
+            least = min(counts[kind] for kind in KINDS)
+            await self._inside({kind for kind in KINDS if counts[kind] <= least + 1}, choice)
 
     async def lose_host(self, name: str) -> None:
         """Kill a host's worker and remove its folder."""
@@ -117,17 +115,34 @@ class Killer:
         await self._note(at, "host", name, pid)
         await self.hosts[name].ready()
 
-    async def _outside(self, kind: str, moment: Moment) -> None:
+    async def _inside(self, kinds: set[str], choice: random.Random) -> None:
+        """Kill the first worker that is met inside a step of one of these kinds."""
+        moments: tuple[Moment, ...] = ("before", "after")
         with self._lock:
-            self._aim = (kind, moment)
-        try:
-            at, _, host, pid = await asyncio.wait_for(self._struck.get(), _AIM_SECONDS)
-        except TimeoutError:
-            with self._lock:
-                self._aim = None
-            return
-        await self._note(at, kind, host, pid)
-        await self.hosts[host].ready()
+            self._aims = {kind: choice.choice(moments) for kind in sorted(kinds) if kind not in LOCAL}
+            self._armed = True
+        local = kinds & set(LOCAL)
+        end = time.monotonic() + _AIM_SECONDS
+        while time.monotonic() < end and self._struck.empty():
+            if local and await self._freeze(local):
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        if not self._disarm():
+            # A server's thread has struck; its word may still be on the way.
+            at, kind, host, pid = await self._struck.get()
+            await self._note(at, kind, host, pid)
+            await self._breathe()
+
+    async def _breathe(self) -> None:
+        """Wait until some host works again, so that the promotions go on between two kills."""
+        while not any(host.is_ready for host in self.hosts.values()):
+            await asyncio.sleep(_LOOK_SECONDS * 5)
+
+    def _disarm(self) -> bool:
+        """Aim at nothing any more; whether something was still aimed at."""
+        with self._lock:
+            armed, self._armed, self._aims = self._armed, False, {}
+        return armed
 
     async def _at_random(self, choice: random.Random) -> None:
         await asyncio.sleep(choice.uniform(0.1, 1.5))
@@ -136,26 +151,25 @@ class Killer:
         pid = self.hosts[name].kill()
         if pid:
             await self._note(at, "random", name, pid)
-        await self.hosts[name].ready()
+        await self._breathe()
 
-    async def _local(self, kind: str) -> None:
-        """Freeze the worker that runs such a step, see that the step is still under way, and kill it."""
-        end = time.monotonic() + _AIM_SECONDS
-        while time.monotonic() < end:
-            for name, host in self.hosts.items():
-                pid = host.pid
-                if not pid or not any(victim.kind == kind for victim in await self._victims(pid)):
-                    continue
-                if host.freeze() != pid:
-                    continue
-                if any(victim.kind == kind for victim in await self._victims(pid)):
-                    at = time.time()
-                    host.kill()
-                    await self._note(at, kind, name, pid)
-                    await host.ready()
-                    return
-                host.thaw(pid)
-            await asyncio.sleep(_LOOK_SECONDS)
+    async def _freeze(self, kinds: set[str]) -> bool:
+        """Freeze a worker that runs such a step, see that the step is still under way, and kill it."""
+        for name, host in self.hosts.items():
+            pid = host.pid
+            if not pid or not any(victim.kind in kinds for victim in await self._victims(pid)):
+                continue
+            if host.freeze() != pid:
+                continue
+            met = [victim.kind for victim in await self._victims(pid) if victim.kind in kinds]
+            if met and self._disarm():
+                at = time.time()
+                host.kill()
+                await self._note(at, met[0], name, pid)
+                await self._breathe()
+                return True
+            host.thaw(pid)
+        return False
 
     async def _note(self, at: float, aim: str, host: str, pid: int) -> None:
         self.kills.append(Kill(at, aim, host, tuple(await self._victims(pid))))
