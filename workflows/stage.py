@@ -274,6 +274,9 @@ class Stage(StageCommands):
                 execution_timeout=options.PROMOTION_LIFE,
                 result_type=PromotionResult,
                 static_summary=f"{state.name} ← {queued.alias or queued.freight[:7]}",
+                static_details=f"Freight `{queued.freight}` into Stage `{state.name}` of project `{state.project}`, asked "
+                f"for by {queued.actor or 'auto-promotion'}"
+                + (f": {queued.reason[:300]}" if queued.reason else ""),
                 search_attributes=self.child_attributes(queued.freight, phase="Pending"),
             )
         except WorkflowAlreadyStartedError:
@@ -409,6 +412,8 @@ class Stage(StageCommands):
             execution_timeout=options.PROMOTION_LIFE,
             result_type=VerificationResult,
             static_summary=f"verification of {holding.label} in {state.name}",
+            static_details=f"Of what promotion `{holding.promotion}` brought to Stage `{state.name}` of project "
+            f"`{state.project}`",
             search_attributes=self.child_attributes(*(item.name for item in holding.items), phase="Pending"),
         )
         self._watch(self._await_verification(handle, verification))
