@@ -31,7 +31,7 @@ _SUMMARY_KEY = "freightway"
 _KNOWN = "; see docs/temporal.md for the messages of each workflow"
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
-EntityT = TypeVar("EntityT", bound="Entity")
+OwnerT = TypeVar("OwnerT")
 MessageT = TypeVar("MessageT")
 
 
@@ -40,17 +40,20 @@ def refused(message: str) -> ApplicationError:
     return ApplicationError(message, type="Refused", non_retryable=True)
 
 
-def tolerant(handler: Callable[[EntityT, MessageT], None]) -> Callable[[EntityT, MessageT], None]:
-    """Make a signal handler drop a message that it cannot take: nothing that is sent may stop an entity."""
+def tolerant(handler: Callable[[OwnerT, MessageT], None]) -> Callable[[OwnerT, MessageT], None]:
+    """Make a signal handler drop a message that it cannot take: nothing that is sent may stop a workflow."""
 
     @functools.wraps(handler)
-    def guarded(self: EntityT, message: MessageT = None) -> None:  # type: ignore[assignment]
+    def guarded(self: OwnerT, message: MessageT = None, *more: Any) -> None:  # type: ignore[assignment]
         try:
+            if more:
+                raise TypeError(f"it has {1 + len(more)} arguments instead of one")
             handler(self, message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the entity goes on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the workflow goes on
             workflow.logger.exception("dropped the signal %s", handler.__name__)
-            self.problem = f"dropped the signal {handler.__name__}: {_sentence(error)}"
-            self.dirty = True
+            if isinstance(self, Entity):
+                self.problem = f"dropped the signal {handler.__name__}: {_sentence(error)}"
+                self.dirty = True
 
     return guarded
 

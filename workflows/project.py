@@ -44,7 +44,6 @@ from freightway.workflows.entity import Entity, check_identity, refused, toleran
 
 _MESSAGES_AT_ONCE = 40
 """Messages in one activity; keeps its input far below the payload limit."""
-_UPLOADS_KNOWN = 20
 _MOST_FREEZES = 100
 _AS_PROMISED = ("RUNNING", "CONTINUED_AS_NEW")
 
@@ -76,8 +75,7 @@ class Project(Entity):
 
     def _next_state(self) -> ProjectState:
         """What the next run begins with: an upload that is under way is broken off, it may be megabytes."""
-        self.state.broken_off = [*self.state.broken_off, *self.state.parts][-_UPLOADS_KNOWN:]
-        self.state.parts.clear()
+        self.state.break_off_uploads()
         return self.state
 
     async def _act(self) -> None:
@@ -119,7 +117,7 @@ class Project(Entity):
             documents = [*self.state.parts.pop(request.upload, []), *request.documents]
             changes = apply_resources(self.state, parse_all(documents), dry_run=request.dry_run)
             if not request.dry_run:
-                self.state.parts.clear()
+                self.state.break_off_uploads()
                 self._emit_changes(changes, request.actor)
             return ApplyAnswer(changes=tuple(changes), generation=self.state.generation)
 

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.entities.messages import PromoteAnswer, PromoteRequest, PromotionEnded
 
 from freightway.workflows import options
-from freightway.workflows.entity import refused
+from freightway.workflows.entity import refused, tolerant
 
 _WORDS = {
     "extra_forbidden": "unknown field",
@@ -149,6 +149,7 @@ class Promote:
         )
 
     @workflow.signal
+    @tolerant
     def promotion_ended(self, ended: PromotionEnded | None = None) -> None:
         """Take the end of the promotion."""
         if ended is not None:

@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.resources.meta import Variable
 
 from freightway.workflows import options
-from freightway.workflows.entity import refused
+from freightway.workflows.entity import refused, tolerant
 from freightway.workflows.steps import StepRunner, StepStopped
 
 
@@ -180,11 +180,13 @@ class Promotion:
     # -- messages --------------------------------------------------------------------------------------------------
 
     @workflow.signal
+    @tolerant
     def freeze(self, freeze: Freeze | None = None) -> None:
         """Wait before the next step with an effect outside, or go on."""
         self._frozen = freeze.reason if freeze else ""
 
     @workflow.signal
+    @tolerant
     def wake(self, request: RefreshRequest | None = None) -> None:
         """Ask a waiting step again now."""
         self._woken = True
@@ -210,6 +212,7 @@ class Promotion:
         self._check_runs()
 
     @workflow.signal(name="abort_now")
+    @tolerant
     def abort_signal(self, request: TargetRequest | None = None) -> None:
         """As the update ``abort``, sent by the Stage."""
         self._abort = request or TargetRequest()

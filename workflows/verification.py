@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.verification.run import AnalysisRun, Due, MeasurementResult
 
 from freightway.workflows import options
-from freightway.workflows.entity import refused
+from freightway.workflows.entity import refused, tolerant
 
 
 @workflow.defn(name="Verification", failure_exception_types=[Exception])
@@ -214,6 +214,7 @@ class Verification:
             raise refused(str(error)) from error
 
     @workflow.signal(name="answer_now")
+    @tolerant
     def answer_signal(self, request: AnswerRequest | None = None) -> None:
         """As the update ``answer``, for systems that can only signal; one that does not fit is dropped."""
         if request is None or self._run is None or self._run.is_completed:
@@ -237,6 +238,7 @@ class Verification:
             raise refused(f"the verification is over: {self._run.phase.value}")
 
     @workflow.signal(name="abort_now")
+    @tolerant
     def abort_signal(self, request: TargetRequest | None = None) -> None:
         """As the update ``abort``, sent by the Stage."""
         self._aborted_by = (request.actor if request else "") or "a person"

@@ -17,6 +17,7 @@ from freightway.resources.meta import Model, Resource
 from freightway.selection.freezes import Freeze
 from freightway.selection.windows import PromotionWindow, check_window
 
+_UPLOADS_KNOWN = 20
 CLUSTER_KINDS = ("ClusterConfig", "ClusterPromotionTask", "ClusterAnalysisTemplate")
 """Kinds that the Cluster owns; every other kind belongs to a project."""
 
@@ -108,6 +109,11 @@ class ProjectState(EntityState):
         for key in keys:
             if key not in self.untold:
                 self.untold.append(key)
+
+    def break_off_uploads(self) -> None:
+        """Drop what came in parts and was not committed; the rest of it will be refused, not half applied."""
+        self.broken_off = [*self.broken_off, *self.parts][-_UPLOADS_KNOWN:]
+        self.parts.clear()
 
     def make_sure(self, key: str) -> None:
         """Note that an entity that needs not be told must be looked after: it may have been terminated."""

@@ -33,7 +33,7 @@ from freightway.errors import Refused
 from freightway.promotion.model import FreightReference, KindFacts, Phase, PlannedStep, PromotionPlan
 from freightway.promotion.plan import freight_collection, make_plan
 from freightway.resources.load import parse_resource
-from freightway.resources.settings import ApprovalGate
+from freightway.resources.settings import ApprovalGate, stage_settings
 from freightway.selection import auto_promotion, availability, holds, queue
 from freightway.selection.auto_promotion import Attempt, Decision, PromotionPolicy, Situation
 from freightway.selection.availability import Verdict
@@ -429,6 +429,7 @@ def check_configuration(project: str, name: str, news: StageConfiguration) -> No
                 "spec": news.spec,
             }
         )
+    stage_settings(news.annotations)
     for given in news.policies:
         fields = {key: given[key] for key in ("stage", "stageSelector") if key in given}
         PromotionPolicy.model_validate(fields)

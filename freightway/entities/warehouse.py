@@ -228,6 +228,7 @@ def check_configuration(state: WarehouseState, news: WarehouseConfiguration) -> 
     Raises:
         InvalidResource: if it cannot.
     """
+    warehouse_settings(news.annotations)
     metadata = {"name": state.name, "namespace": state.project}
     parse_resource(
         {
