@@ -8,6 +8,7 @@ import click
 
 from freightway.cli.moments import end_of, end_options
 from freightway.cli.session import actor_option, confirm, project_option, run
+from freightway.errors import InvalidResource
 
 if TYPE_CHECKING:
     from freightway.client import Freightway
@@ -91,7 +92,6 @@ def _selector(stages: str, labels: tuple[str, ...]) -> dict[str, Any] | None:
 
     try:
         StageSelector.model_validate(selector)
-    except ValueError as error:
-        reason = str(error).splitlines()
-        raise click.UsageError(f"--stages: {reason[2].strip() if len(reason) > 2 else reason[0]}") from None
+    except (InvalidResource, ValueError) as error:
+        raise click.UsageError(f"--stages: {error}") from None
     return selector

@@ -57,6 +57,7 @@ BUILT_IN_KINDS = frozenset(
         "toml-parse",
         "toml-update",
         "untar",
+        "wait-for-approval",
         "yaml-merge",
         "yaml-parse",
         "yaml-update",
