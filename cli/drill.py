@@ -70,7 +70,6 @@ def drill_command(
         namespace=namespace,
         seed=seed,
         limit=limit,
-        restart_server=not address,
     )
     try:
         report = asyncio.run(Drill(settings, lambda line: click.echo(line, err=True)).run())

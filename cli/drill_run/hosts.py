@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from freightway.errors import FreightwayError
@@ -29,22 +29,20 @@ class Host:
 
     Attributes:
         environment: of the worker, without its home.
+        pid: the worker's process id, 0 while there is none.
         starts: how many worker processes it has had.
     """
 
     name: str
     home: Path
     environment: Mapping[str, str]
+    pid: int = 0
     starts: int = 0
-    _process: asyncio.subprocess.Process | None = None
-    _keeper: asyncio.Task[None] | None = None
-    _may_start: asyncio.Event = field(default_factory=asyncio.Event)
+    _nursery: asyncio.subprocess.Process | None = None
+    _listener: asyncio.Task[None] | None = None
+    _wanted: bool = False
+    _killed: int = 0
     _log_at: int = 0
-
-    @property
-    def pid(self) -> int:
-        """The worker's process id, 0 while there is none."""
-        return self._process.pid if self._process and self._process.returncode is None else 0
 
     @property
     def log(self) -> Path:
@@ -61,10 +59,25 @@ class Host:
             return READY.encode() in file.read()
 
     async def start(self) -> None:
-        """Start a worker, and from now on another one whenever it ends."""
+        """Start a worker, and from now on another one at once whenever it ends."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._may_start.set()
-        self._keeper = asyncio.create_task(self._keep())
+        self.log.touch(mode=0o600)
+        self._wanted = True
+        if self._nursery is None:
+            self._nursery = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "freightway.cli.drill_nursery",
+                str(self.home),
+                str(self.log),
+                env={**self.environment, "FREIGHTWAY_HOME": str(self.home)},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+            self._listener = asyncio.create_task(self._listen(self._nursery))
+        else:
+            self._fork()
         await self.ready()
 
     async def ready(self) -> None:
@@ -81,11 +94,13 @@ class Host:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def kill(self) -> int:
-        """Kill the worker at once; its children are left behind. Returns the process id, 0 if there was none."""
+        """Kill the worker at once; its children are left behind. Returns its process id, 0 if none was alive."""
         pid = self.pid
-        if pid:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if not pid or pid == self._killed:
+            return 0
+        self._killed = pid
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
         return pid
 
     def freeze(self) -> int:
@@ -107,10 +122,9 @@ class Host:
         Returns:
             The process id that was killed.
         """
-        self._may_start.clear()
+        self._wanted = False
         pid = self.kill()
-        if self._process is not None:
-            await self._process.wait()
+        await self._gone()
         for entry in self.home.iterdir():
             if entry.name in _KEPT:
                 continue
@@ -119,50 +133,61 @@ class Host:
                 await asyncio.to_thread(shutil.rmtree, entry, True)
             else:
                 entry.unlink(missing_ok=True)
-        self._may_start.set()
+        self._wanted = True
+        self._fork()
         return pid
+
+    async def pause(self) -> None:
+        """End the worker by SIGTERM; ``start`` brings another one."""
+        self._wanted = False
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._gone(), _STOP_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await self._gone()
 
     async def stop(self) -> None:
         """End the worker for good, by SIGTERM first."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
-        process, self._process = self._process, None
-        if process is None or process.returncode is not None:
+        nursery, self._nursery = self._nursery, None
+        if nursery is None:
             return
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        await self.pause()
+        assert nursery.stdin is not None
+        nursery.stdin.close()
+        await nursery.wait()
+        if self._listener is not None:
+            await self._listener
 
     def workspaces(self) -> list[str]:
         """Return the folders of workspaces that are there now."""
         folder = self.home / "workspaces"
         return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
 
-    async def _keep(self) -> None:
+    async def _gone(self) -> None:
         while True:
-            await self._may_start.wait()
-            with self.log.open("ab") as log:
-                self._log_at = log.tell()
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    "freightway.cli.main",
-                    "worker",
-                    "--home",
-                    str(self.home),
-                    "--log-level",
-                    "warning",
-                    env={**self.environment, "FREIGHTWAY_HOME": str(self.home)},
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            self.starts += 1
-            await self._process.wait()
+            if not self.pid:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _fork(self) -> None:
+        if self._nursery is None or self._nursery.stdin is None:
+            return
+        self._log_at = self.log.stat().st_size
+        self._nursery.stdin.write(b"start\n")
+
+    async def _listen(self, nursery: asyncio.subprocess.Process) -> None:
+        assert nursery.stdout is not None
+        while line := await nursery.stdout.readline():
+            word, _, number = line.decode().strip().partition(" ")
+            if word == "started":
+                self.pid = int(number)
+                self.starts += 1
+                continue
+            if word == "ended":
+                self.pid = 0
+            if self._wanted:
+                self._fork()
+        self.pid = 0

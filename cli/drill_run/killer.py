@@ -86,6 +86,11 @@ class Killer:
                 return False
             self._armed = False
         pid = self.hosts[host].kill()
+        if not pid:
+            # An orphan of a dead worker asks.
+            with self._lock:
+                self._armed = True
+            return False
         self._loop.call_soon_threadsafe(self._struck.put_nowait, (time.time(), kind, host, pid))
         return True
 
@@ -135,7 +140,9 @@ class Killer:
 
     async def _breathe(self) -> None:
         """Wait until some host works again, so that the promotions go on between two kills."""
-        while not any(host.is_ready for host in self.hosts.values()):
+        while True:
+            if any(host.is_ready for host in self.hosts.values()):
+                return
             await asyncio.sleep(_LOOK_SECONDS * 5)
 
     def _disarm(self) -> bool:
