@@ -34,6 +34,7 @@ from freightway.entities.messages import (  # noqa: E402
     PromoteRequest,
     RepairRequest,
 )
+from freightway.errors import NotFound  # noqa: E402
 from tests.servers.git_server import GitServer, serve_git  # noqa: E402
 from tests.servers.manifests import (  # noqa: E402
     KARGO,
@@ -208,7 +209,12 @@ async def continues_as_new(found: World) -> None:
         freight = await project.freight(f"{number:040x}")
         if number % 8 == 0:
             await project.brought("dev", freight)
-        await project.api.set_alias(project.name, freight.name, f"number-{number}")
+        await until(lambda: project.api.running(names.warehouse_id(project.name, "app")), bool)
+        try:
+            await project.api.set_alias(project.name, freight.name, f"number-{number}")
+        except NotFound:
+            # The query for the Freight met the Warehouse between two runs.
+            continue
 
 
 async def is_deleted(found: World) -> None:

@@ -118,7 +118,15 @@ class Pipeline:
         return {**document, "metadata": metadata}
 
     async def stage(self, stage: str) -> StageState:
-        return await self.api.stage(self.name, stage)
+        """Return a Stage's state; a query that meets it between two runs is asked again."""
+        return await self.stage_is(stage, lambda _: True)
+
+    async def records(self, warehouse: str = "") -> list[FreightRecord]:
+        """Return the Freight there is; a query that meets a Warehouse between two runs is asked again."""
+        found: list[FreightRecord] = await until(
+            lambda: self.api.freight(self.name, warehouse), lambda _: True
+        )
+        return found
 
     async def stage_is(
         self, stage: str, holds: Callable[[StageState], bool], seconds: float = 20
@@ -138,15 +146,13 @@ class Pipeline:
         self, commit: str, warehouse: str = "app", *, stages: Iterable[str] = ()
     ) -> FreightRecord:
         """Make Freight by hand of one commit, and wait until the Stages know it."""
-        repository = (await self.api.warehouse(self.name, warehouse)).spec["subscriptions"][0]["git"][
+        repository = (await self.warehouse_is(warehouse, lambda _: True)).spec["subscriptions"][0]["git"][
             "repoURL"
         ]
         wanted = {"commits": [{"repoURL": repository, "id": commit, "branch": "main"}]}
-        before = {record.name for record in await self.api.freight(self.name, warehouse)}
+        before = {record.name for record in await self.records(warehouse)}
         await self.api.create_freight(self.name, warehouse, wanted)
-        record = next(
-            item for item in await self.api.freight(self.name, warehouse) if item.name not in before
-        )
+        record = next(item for item in await self.records(warehouse) if item.name not in before)
         for stage in stages:
             await self.stage_is(stage, lambda state: record.name in state.freight)
         return record

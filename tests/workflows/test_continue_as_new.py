@@ -95,7 +95,7 @@ async def test_freight_made_in_a_hurry_reaches_the_stages(restless: World) -> No
         *(project.api.create_freight(project.name, "app", commit(number)) for number in range(100))
     )
     await project.stage_is("dev", lambda state: len(state.freight) == 100, 40)
-    records = await project.api.freight(project.name)
+    records = await project.records()
     assert len(records) == 100
     assert len({record.alias for record in records}) == 100
     assert await runs(restless, names.warehouse_id(project.name, "app")) >= 1

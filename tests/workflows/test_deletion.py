@@ -31,7 +31,7 @@ async def test_deleting_a_stage_aborts_what_runs_and_what_waits(project: Pipelin
     handle = project.handle(names.promotion_id(project.name, running.promotion))
     assert (await handle.describe()).status.name != "RUNNING"
     with pytest.raises(NotFound, match="dev"):
-        await project.stage("dev")
+        await project.api.stage(project.name, "dev")
 
 
 async def test_a_stage_applied_again_starts_clean(project: Pipeline) -> None:
