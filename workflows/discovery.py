@@ -32,7 +32,7 @@ class DiscoveryReport(Model):
     errors: tuple[contracts.DiscoveryError, ...] = ()
 
 
-@workflow.defn(name="Discovery", failure_exception_types=[Exception])
+@workflow.defn(name="Discovery", failure_exception_types=options.DEFECTS)
 class Discovery:
     """One look at all subscriptions."""
 

@@ -22,7 +22,7 @@ class HealthCheckInput(Model):
     project: str = ""
 
 
-@workflow.defn(name="HealthCheck", failure_exception_types=[Exception])
+@workflow.defn(name="HealthCheck", failure_exception_types=options.DEFECTS)
 class HealthCheck:
     """One look at the health of all Stages of a project."""
 

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypedDict
 
+from pydantic import ValidationError
+from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
+
+with workflow.unsafe.imports_passed_through():
+    from freightway.errors import FreightwayError
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -166,3 +171,16 @@ PROMOTION_LIFE = timedelta(days=90)
 
 MEMO_EVERY = timedelta(seconds=1)
 """A promotion writes the step it is at to its memo at most this often; phases and waits are written at once."""
+
+DEFECTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    FreightwayError,
+    LookupError,
+    TypeError,
+    ValidationError,
+    ValueError,
+)
+"""Exceptions with which a short workflow fails, rather than try its task again for ever. Not every exception: a code
+change that does not fit a history (nondeterminism) must leave the workflow running, so that fixed code goes on."""

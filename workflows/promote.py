@@ -47,7 +47,7 @@ def _problem(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-@workflow.defn(name="Promote", failure_exception_types=[Exception])
+@workflow.defn(name="Promote", failure_exception_types=options.DEFECTS)
 class Promote:
     """Promote Freight into a Stage and wait for the end."""
 

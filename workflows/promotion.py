@@ -39,7 +39,7 @@ from freightway.workflows.entity import refused, tolerant
 from freightway.workflows.steps import StepRunner, StepStopped
 
 
-@workflow.defn(name="Promotion", failure_exception_types=[Exception])
+@workflow.defn(name="Promotion", failure_exception_types=options.DEFECTS)
 class Promotion:
     """One promotion."""
 

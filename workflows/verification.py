@@ -37,7 +37,7 @@ from freightway.workflows import options
 from freightway.workflows.entity import refused, tolerant
 
 
-@workflow.defn(name="Verification", failure_exception_types=[Exception])
+@workflow.defn(name="Verification", failure_exception_types=options.DEFECTS)
 class Verification:
     """One verification of what a Stage holds."""
 
