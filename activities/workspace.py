@@ -21,6 +21,7 @@ import os
 import re
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -50,6 +51,7 @@ WAIT_SECONDS = 10.0
 _END_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
 _BEAT_SECONDS = 1.0
+_UNOWNED_SECONDS = 60.0
 _PLAIN = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}")
 
 
@@ -178,6 +180,11 @@ class WorkspaceManager:
             try:
                 project, promotion = json.loads((top / "owner").read_text())
             except (OSError, ValueError):
+                # Its worker died between making it and saying whose it is; a claim under way takes no minute.
+                if time.time() - top.stat().st_mtime > _UNOWNED_SECONDS:
+                    with suppress(StepErrored, WorkspaceLost):
+                        await self._remove(top.name)
+                        removed.append(top.name)
                 continue
             if await is_owned(project, promotion):
                 continue

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from freightway.adapters.secret_files import Manifest, SecretFiles
 
+OPEN_KEYS = frozenset(
+    {"githubAppClientID", "githubAppID", "githubAppInstallationID", "repoURL", "repoURLIsRegex", "username"}
+)
+"""Keys of a credentials Secret whose values are no secrets: a message or an output may hold them."""
+
 
 @dataclass(slots=True)
 class FolderData:
@@ -49,7 +54,7 @@ class FolderData:
         yield from sorted(self.handed_out, key=len, reverse=True)
 
     def _hand_out(self, values: dict[str, str]) -> dict[str, str]:
-        self.handed_out.update(filter(None, values.values()))
+        self.handed_out.update(value for key, value in values.items() if value and key not in OPEN_KEYS)
         return values
 
 

@@ -28,11 +28,16 @@ _SHOWN = 5
 @click.option(
     "--stages", default=4, show_default=True, type=click.IntRange(2, 20), help="Promoting side by side."
 )
+@click.option("--hosts", default=2, show_default=True, type=click.IntRange(2, 8), help="Worker hosts.")
 @click.option("--address", default="", help="A Temporal server; an embedded one if left out.")
 @click.option("--namespace", default="", help="Namespace on that server.")
 @click.option("--seed", default=1, show_default=True, type=int, help="Of the random choices.")
 @click.option(
-    "--limit", default=900.0, show_default=True, type=float, help="Most seconds for the promotions."
+    "--limit",
+    default=600.0,
+    show_default=True,
+    type=float,
+    help="Most seconds in which promotions are asked for.",
 )
 @click.option(
     "--folder",
@@ -44,6 +49,7 @@ def drill_command(
     promotions: int,
     kills: int,
     stages: int,
+    hosts: int,
     address: str,
     namespace: str,
     seed: int,
@@ -66,6 +72,7 @@ def drill_command(
         promotions=promotions,
         kills=kills or 22,
         stages=min(stages, promotions),
+        hosts=hosts,
         address=address,
         namespace=namespace,
         seed=seed,
@@ -95,7 +102,7 @@ def table(report: Report) -> list[str]:
     few = [kind for kind, number in report.by_kind.items() if number < ENOUGH]
     times = report.delays
     rows = [
-        ("promotions asked for", str(report.settings.promotions)),
+        ("promotions asked for", str(len(report.ended))),
         ("promotions succeeded", str(succeeded)),
         ("time", f"{report.seconds:.0f} s"),
         ("workers killed", str(len(report.kills))),
@@ -116,6 +123,10 @@ def table(report: Report) -> list[str]:
         if len(faults) > _SHOWN:
             lines.append(f"  and {len(faults) - _SHOWN} more")
     lines += [f"note: {note}" for note in report.notes]
+    if len(report.ended) < report.settings.promotions:
+        lines.append(
+            f"note: the time was over after {len(report.ended)} of {report.settings.promotions} promotions"
+        )
     if few:
         lines.append(
             f"note: fewer than {ENOUGH} kills inside {', '.join(few)}; give more --promotions or --kills"

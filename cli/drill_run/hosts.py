@@ -128,11 +128,10 @@ class Host:
         for entry in self.home.iterdir():
             if entry.name in _KEPT:
                 continue
-            if entry.is_dir():
-                # Children of the dead worker may still write; what they write is lost with it.
+            # Children of the dead worker may still write; what they write is lost with it.
+            while entry.is_dir():
                 await asyncio.to_thread(shutil.rmtree, entry, True)
-            else:
-                entry.unlink(missing_ok=True)
+            entry.unlink(missing_ok=True)
         self._wanted = True
         self._fork()
         return pid

@@ -21,6 +21,8 @@ from freightway.errors import FreightwayError, Refused
 
 _PAUSE = 0.25
 _SETTLE_SECONDS = 90.0
+_LAST_SECONDS = 300.0
+"""How long promotions have to end after the last one was asked for; others count as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Settings:
         folder: of everything it writes.
         kills: how many workers it kills.
         address: of a Temporal server; empty for an embedded one.
-        limit: seconds after which what has not ended counts as lost.
+        hosts: worker hosts.
+        limit: seconds after which no further promotion is asked for.
     """
 
     folder: Path
@@ -41,7 +44,8 @@ class Settings:
     address: str = ""
     namespace: str = ""
     seed: int = 1
-    limit: float = 900.0
+    hosts: int = 2
+    limit: float = 600.0
     lose_host: bool = True
 
 
@@ -73,6 +77,7 @@ class Drill:
             folder=settings.folder,
             project=f"drill-{os.getpid()}",
             stages=stages,
+            host_names=tuple("abcdefgh"[: settings.hosts]),
             freights=-(-settings.promotions // len(stages)),
             address=settings.address,
             namespace=settings.namespace,
@@ -80,6 +85,7 @@ class Drill:
         self.ended: dict[str, str] = {}
         self.order: dict[str, list[tuple[str, str]]] = {stage: [] for stage in stages}
         self.notes: list[str] = []
+        self._until = 0.0
         self._happened: set[str] = set()
         self._killer: Killer | None = None
 
@@ -129,10 +135,11 @@ class Drill:
         ]
         killing = asyncio.create_task(self.killer.run(self._between))
         talking = asyncio.create_task(self._talk())
+        self._until = time.monotonic() + self.settings.limit
         try:
-            await asyncio.wait_for(asyncio.gather(*tasks), self.settings.limit)
+            await asyncio.wait_for(asyncio.gather(*tasks), self.settings.limit + _LAST_SECONDS)
         except TimeoutError:
-            self.notes.append(f"stopped after {self.settings.limit:g} s")
+            self.notes.append(f"promotions did not end within {_LAST_SECONDS:g} s of the last one asked for")
         finally:
             for task in (killing, talking):
                 task.cancel()
@@ -144,6 +151,8 @@ class Drill:
         """Bring one Freight after the other into a Stage; the next is asked for while one runs."""
         asked: list[str] = []
         for number, freight in enumerate(freights):
+            if time.monotonic() > self._until:
+                break
             asked.append(await self._ask(stage, freight, number))
             if len(asked) > 1:
                 await self._until_ended(stage, asked.pop(0))

@@ -1,0 +1,124 @@
+"""Losing a host, aborting, stopping a worker, and a server that is started anew."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from freightway import names
+from freightway.cli.drill_run.count import read_runs
+from freightway.cli.drill_run.sandbox import branch_of
+from freightway.cli.drill_run.stack import Sandbox
+from tests.durability.conftest import Trap, ended, pending, promote
+
+
+async def outcomes(box: Sandbox, promotion: str, kind: str) -> list[dict]:
+    """What each run of a kind of step answered, repetitions for a lost workspace included."""
+    handle = box.client.get_workflow_handle(names.promotion_id(box.project, promotion))
+    asked, found = {}, []
+    async for event in handle.fetch_history_events():
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            asked[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
+        elif event.HasField("activity_task_completed_event_attributes"):
+            done = event.activity_task_completed_event_attributes
+            if asked.get(done.scheduled_event_id) == kind:
+                found.append(json.loads(done.result.payloads[0].data))
+    return found
+
+
+async def test_a_lost_host_is_replaced_and_the_workspace_rebuilt_with_the_same_commit(box: Sandbox) -> None:
+    lost: list[str] = []
+    box.gate = trap = Trap(box, "git-push", "before")
+    trap.then = lambda host: (lost.append(host), box.hosts[host].kill(), None)[2]
+    promotion = await promote(box)
+    await asyncio.to_thread(trap.sprung.wait, 60)
+    began = time.monotonic()
+    await box.hosts[lost[0]].lose()
+    end = await ended(box, promotion)
+    assert end.phase == "Succeeded", end.message
+    assert time.monotonic() - began < 75
+    runs = await read_runs(box.client, [names.promotion_id(box.project, promotion)])
+    assert {run.kind for run in runs if run.rebuilt} == {"git-clone", "yaml-update", "git-commit"}
+    records = [one["record"]["resolved"]["commit"] for one in await outcomes(box, promotion, "git-commit")]
+    assert len(records) == 2
+    assert len(set(records)) == 1
+    assert box.repository.subjects(branch_of("s1")).count(promotion) == 1
+
+
+async def test_an_abort_ends_the_children_of_a_clone_within_two_seconds(box: Sandbox) -> None:
+    held, release = threading.Event(), threading.Event()
+    trap = Trap(box, "git-clone", "after")
+    box.gate = trap
+
+    def hold(_host: str) -> None:
+        held.set()
+        release.wait(30)
+
+    trap.then = hold
+    try:
+        promotion = await promote(box)
+        assert await asyncio.to_thread(held.wait, 30)
+        host = box.hosts[await pending(box, promotion, "git-clone")]
+        assert children(host.home)
+        began = time.monotonic()
+        await box.freightway.abort(box.project, promotion)
+        while children(host.home):
+            assert time.monotonic() - began < 4, children(host.home)
+            await asyncio.sleep(0.05)
+        took = time.monotonic() - began
+    finally:
+        release.set()
+    assert (await ended(box, promotion)).phase == "Aborted"
+    assert took < 3, took
+    assert host.workspaces() == []
+    assert promotion not in box.repository.subjects(branch_of("s1"))
+
+
+async def test_a_worker_that_is_told_to_stop_hands_its_step_over_without_an_error(box: Sandbox) -> None:
+    release = threading.Event()
+    trap = Trap(box, "http", "before")
+    trap.then = lambda _host: (release.wait(8), None)[1]
+    box.gate = trap
+    promotion = await promote(box)
+    assert await asyncio.to_thread(trap.sprung.wait, 60)
+    host = box.hosts[await pending(box, promotion, "http")]
+    os.kill(host.pid, signal.SIGTERM)
+    release.set()
+    end = await ended(box, promotion)
+    assert end.phase == "Succeeded", end.message
+    progress = await box.freightway.progress(box.project, promotion)
+    assert progress is not None
+    assert [meta.error_count for meta in progress.metas] == [0] * len(progress.metas)
+    assert box.record.promotions("http").count(promotion) == 1
+
+
+async def test_everything_goes_on_when_the_server_is_killed_and_started_with_its_file(box: Sandbox) -> None:
+    trap = Trap(box, "http", "after")
+    trap.then = lambda _host: None
+    box.gate = trap
+    promotion = await promote(box)
+    assert await asyncio.to_thread(trap.sprung.wait, 60)
+    await box.restart_server()
+    assert (await ended(box, promotion)).phase == "Succeeded"
+    second = await promote(box, number=1)
+    assert (await ended(box, second)).phase == "Succeeded"
+    assert box.repository.subjects(branch_of("s1"))[-2:] == [promotion, second]
+
+
+def children(home: Path) -> list[str]:
+    """Git processes that work below a host's home."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            folder = str((entry / "cwd").readlink())
+        except OSError:
+            continue
+        if "git" in command.split(" ", 1)[0] and str(home) in command + folder:
+            found.append(command)
+    return found
