@@ -32,6 +32,7 @@ from freightway.activities.workspace import host_alive
 from freightway.connection import connect, ensure_search_attributes
 from freightway.encryption import data_converter
 from freightway.errors import FreightwayError
+from freightway.resources.meta import build_models
 from freightway.workflows.cluster import Cluster
 from freightway.workflows.discovery import Discovery
 from freightway.workflows.health_check import HealthCheck
@@ -144,6 +145,7 @@ async def workers(client: Client, settings: WorkerSettings) -> AsyncIterator[Cat
     Raises:
         FreightwayError: if the namespace lacks search attributes and may not be given them.
     """
+    build_models()
     ours = our_client(client)
     await ensure_search_attributes(ours)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)

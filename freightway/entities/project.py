@@ -12,7 +12,6 @@ from pydantic import Field
 from freightway.entities.messages import Change
 from freightway.entities.state import EntityState
 from freightway.errors import InvalidResource, Problem
-from freightway.resources.load import parse_resource
 from freightway.resources.meta import Model, Resource
 from freightway.selection.freezes import Freeze
 from freightway.selection.windows import PromotionWindow, check_window
@@ -162,6 +161,9 @@ def parse_all(documents: Iterable[Mapping[str, Any]]) -> list[Resource]:
     Raises:
         InvalidResource: with the problems of all documents.
     """
+    # Late: commands import this module and parse nothing.
+    from freightway.resources.load import parse_resource
+
     resources, problems = [], []
     for document in documents:
         try:

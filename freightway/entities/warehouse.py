@@ -12,11 +12,9 @@ from typing import Any
 
 from pydantic import Field
 
-from freightway import expr
 from freightway.entities.freight import FreightRecord, StageFacts
 from freightway.entities.state import EntityState
 from freightway.errors import ExpressionError, Refused
-from freightway.expr import functions
 from freightway.promotion.model import FreightReference, Origin
 from freightway.resources.load import parse_resource
 from freightway.resources.meta import Model
@@ -154,6 +152,10 @@ def criteria_hold(state: WarehouseState) -> tuple[bool, str]:
 
     Source: Kargo pkg/controller/warehouses (freightCreationCriteria); evaluated over the discovered artifacts.
     """
+    # Late: commands import this module and evaluate nothing.
+    from freightway import expr
+    from freightway.expr import functions
+
     source = (state.spec.get("freightCreationCriteria") or {}).get("expression", "")
     if not source.strip():
         return True, ""

@@ -28,7 +28,19 @@ class Model(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         serialize_by_alias=True,
+        # Commands import far more models than they use: each is built when it is first used.
+        defer_build=True,
     )
+
+
+def build_models() -> None:
+    """Build every model now: a worker does it once, before threads use them."""
+    waiting: list[type[BaseModel]] = [Model]
+    while waiting:
+        model = waiting.pop()
+        waiting += model.__subclasses__()
+        if not model.__pydantic_complete__:
+            model.model_rebuild()
 
 
 def parse_duration(text: str) -> timedelta:
