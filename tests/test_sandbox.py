@@ -63,7 +63,7 @@ def test_the_core_passes_through_and_the_workflows_do_not() -> None:
     assert not {"freightway", "freightway.workflows", "freightway.worker"} & set(passed)
 
 
-def test_every_workflow_prepares_in_the_sandbox() -> None:
+async def test_every_workflow_prepares_in_the_sandbox() -> None:
     runner = workflow_runner()
     for workflow_type in WORKFLOWS:
         definition = workflow._Definition.from_class(workflow_type)

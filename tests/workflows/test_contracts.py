@@ -12,6 +12,7 @@ from temporalio.client import Client
 from freightway import contracts
 from freightway.activities.catalogue import Catalogue, make_catalogue
 from freightway.activities.steps.registry import REGISTRY
+from freightway.activities.workspace import host_alive
 from freightway.promotion.model import StepOutcome, StepRequest
 from tests.servers.temporal import World
 
@@ -37,7 +38,9 @@ def signature(function: Any) -> tuple[tuple[Any, ...], Any]:
 @pytest.mark.parametrize("stub", contracts.STUBS, ids=name_of)
 def test_each_stub_has_an_activity_of_the_same_signature(catalogue: Catalogue, stub: Any) -> None:
     real = [
-        function for function in (*catalogue.anywhere, *catalogue.host) if name_of(function) == name_of(stub)
+        function
+        for function in (*catalogue.anywhere, *catalogue.host, host_alive)
+        if name_of(function) == name_of(stub)
     ]
     assert len(real) == 1
     assert signature(real[0]) == signature(stub)
