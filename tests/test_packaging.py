@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -44,18 +45,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     readme = source / "README.md"
     if not readme.exists():
         readme.write_text("# Freightway\n")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        ".",
-        "--no-deps",
-        "--no-build-isolation",
-        "-q",
-        "-w",
-        str(target),
-    ]
+    # An old setuptools does not know the form of the licence; pip then fetches what pyproject.toml asks for.
+    is_new = int(metadata.version("setuptools").partition(".")[0]) >= 77
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "-q", "-w", str(target)]
+    command += ["--no-build-isolation"] if is_new else []
     built = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return zipfile.ZipFile(next(target.glob("*.whl")))

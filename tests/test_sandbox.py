@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import random
-
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowFailureError
 from temporalio.worker import Worker
 
 from freightway.worker import WORKFLOWS, workflow_runner
+from tests.servers.careless import LooksAtTheClock, ReadsAFile, ThrowsDice
 from tests.servers.temporal import dev_server
-
-
-@workflow.defn
-class LooksAtTheClock:
-    @workflow.run
-    async def run(self) -> str:
-        return dt.datetime.now().isoformat()  # noqa: DTZ005 - the carelessness under test
-
-
-@workflow.defn
-class ThrowsDice:
-    @workflow.run
-    async def run(self) -> float:
-        return random.random()
-
-
-@workflow.defn
-class ReadsAFile:
-    @workflow.run
-    async def run(self) -> str:
-        with open("/etc/hostname") as file:  # noqa: PTH123 - the carelessness under test
-            return file.read()
-
 
 CARELESS = [LooksAtTheClock, ThrowsDice, ReadsAFile]
 
