@@ -106,7 +106,9 @@ def test_a_host_that_asks_to_wait_is_heeded() -> None:
 
 
 @pytest.mark.parametrize(("asked", "given"), [(None, 300), (0.2, 1), (2, 2), (30, 30)])
-def test_a_waiting_step_is_polled_at_the_interval_it_asks_for_but_not_below_a_second(asked: float | None, given: int) -> None:
+def test_a_waiting_step_is_polled_at_the_interval_it_asks_for_but_not_below_a_second(
+    asked: float | None, given: int
+) -> None:
     progress = start(step("a")).record(waiting(after=asked), NOW)
     assert progress.pause == given * SECOND
     assert progress.last_wait == "still open"
