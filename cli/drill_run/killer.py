@@ -26,6 +26,9 @@ from freightway.cli.drill_run.servers import Moment
 LOCAL = ("yaml-update", "git-commit")
 """Kinds that no outside server sees."""
 
+SHARE = 3
+"""Kills inside each kind of step that are aimed for before all others."""
+
 _AIM_SECONDS = 8.0
 _LOOK_SECONDS = 0.01
 _RANDOM_SHARE = 6
@@ -110,8 +113,9 @@ class Killer:
                 await self._at_random(choice)
                 continue
             counts = self.by_kind()
-            least = min(counts[kind] for kind in KINDS)
-            await self._inside({kind for kind in KINDS if counts[kind] <= least + 1}, choice)
+            # First every kind its share; then whatever is met.
+            missing = {kind for kind in KINDS if counts[kind] < SHARE}
+            await self._inside(missing or set(KINDS), choice)
 
     async def lose_host(self, name: str) -> None:
         """Kill a host's worker and remove its folder."""
