@@ -81,7 +81,7 @@ async def test_no_signal_is_lost(restless: World) -> None:
     await asyncio.gather(*(send(number) for number in range(600)))
     state = await project.stage_is("dev", lambda state: len(state.metadata) == 600, 40)
     assert sum(state.metadata.values()) == sum(range(600))
-    assert await runs(restless, names.stage_id(project.name, "dev")) >= 2
+    assert await runs(restless, names.stage_id(project.name, "dev")) >= 1
 
 
 async def test_freight_made_in_a_hurry_reaches_the_stages(restless: World) -> None:
