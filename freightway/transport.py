@@ -53,6 +53,9 @@ _PASSING = (
 )
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
+_BETWEEN_RUNS = 100
+"""Tries of a query that meets an entity between two runs; five seconds in all."""
+
 
 class Transport:
     """Sends updates and queries, and lists workflows.
@@ -178,6 +181,17 @@ class Transport:
     # -- questions -------------------------------------------------------------------------------------------------
 
     async def _query(self, workflow_id: str, query: str, answer: Any, *args: Any) -> Any:
+        for _ in range(_BETWEEN_RUNS):
+            try:
+                return await self._query_once(workflow_id, query, answer, *args)
+            except WorkflowQueryRejectedError as error:
+                if error.status != WorkflowExecutionStatus.CONTINUED_AS_NEW:
+                    raise await self.missing(workflow_id) from error
+            # The entity is between two runs: the next one answers in a moment.
+            await asyncio.sleep(0.05)
+        raise no_answer(workflow_id)
+
+    async def _query_once(self, workflow_id: str, query: str, answer: Any, *args: Any) -> Any:
         handle = self.client.get_workflow_handle(workflow_id)
         # An entity that was deleted is over and would still answer; a promotion that is over may be asked.
         is_entity = workflow_id.partition("/")[0] in _ENTITIES
@@ -188,8 +202,6 @@ class Transport:
             )
         except WorkflowQueryFailedError as error:
             raise Refused(str(error)) from error
-        except WorkflowQueryRejectedError as error:
-            raise await self.missing(workflow_id) from error
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise await self.missing(workflow_id) from error
