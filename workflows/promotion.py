@@ -288,6 +288,9 @@ class Promotion:
             raise refused("say who answers: actor")
         if not request.approve and not request.reason:
             raise refused("say why it is rejected: reason")
+        asked_by = self._now().plan.actor
+        if request.approve and request.actor == asked_by and not (step.config or {}).get("allowRequester"):
+            raise refused(f"{asked_by} asked for this promotion; another person must approve it")
 
     @workflow.update(dynamic=True)
     def any_update(self, name: str, args: Sequence[RawValue]) -> None:

@@ -197,7 +197,9 @@ async def test_a_step_waits_for_people_and_records_who_approved(project: Pipelin
     answer = await project.promote("dev", freight, actor="ann")
     state = await project.stage_is("dev", lambda state: bool(state.current and state.current.waiting))
     assert "approval" in state.current.waiting.text
-    for actor in ("ann", "ben", "ben", "eve"):
+    with pytest.raises(Refused, match="ann asked for this promotion; another person must approve it"):
+        await project.api.answer_promotion(project.name, answer.promotion, AnswerRequest(actor="ann"))
+    for actor in ("ben", "ben", "eve"):
         await project.api.answer_promotion(project.name, answer.promotion, AnswerRequest(actor=actor))
     assert outside.count("/deploy") == 0
     await project.api.answer_promotion(
