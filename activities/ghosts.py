@@ -55,6 +55,12 @@ class Process:
             return True
         return False
 
+    def kill(self) -> None:
+        """Kill this very process, and nothing that took over its number."""
+        if self.is_alive:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGKILL)
+
     def _still_leads(self) -> bool:
         """Whether the group is the one that was recorded: its leader started then, or is gone before the rest."""
         leader = _stat(self.pid)
@@ -63,6 +69,20 @@ class Process:
         return any(
             int(stat[_START]) >= self.started for stat in _all_stats() if stat[_GROUP] == str(self.pid)
         )
+
+
+def holders(path: Path) -> list[Process]:
+    """Return the other processes that hold a file open: a worker that was killed between starting a child and
+    noting it leaves one that no list names, but the child holds the lock it inherited."""
+    wanted = str(path)
+    found = []
+    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            if any(os.readlink(link) == wanted for link in (entry / "fd").iterdir()):  # noqa: PTH115 - as text
+                found.append(Process.of(int(entry.name)))
+    return found
 
 
 class Ledger:

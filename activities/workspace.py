@@ -31,7 +31,7 @@ from typing import Any
 
 from temporalio import activity
 
-from freightway.activities.ghosts import Ledger
+from freightway.activities.ghosts import Ledger, holders
 from freightway.activities.steps.registry import Workspace
 from freightway.activities.tree_hash import HashCache, tree_hash, tree_size
 from freightway.adapters.processes import ProcessRunner
@@ -49,6 +49,8 @@ WAIT_SECONDS = 10.0
 """How long an attempt waits for another that still lives before it ends that one's children."""
 
 _END_SECONDS = 2.0
+_UNLISTED_SECONDS = 0.2
+"""How long the listed groups have to let go before whoever else holds the lock is ended."""
 _LOOK_SECONDS = 0.05
 _BEAT_SECONDS = 1.0
 _UNOWNED_SECONDS = 60.0
@@ -217,7 +219,7 @@ class WorkspaceManager:
         except FileNotFoundError as error:
             raise WorkspaceLost(f"workspace {top.name} is not on host {self.host} any more") from error
         try:
-            if not await self._acquire(descriptor, ledger):
+            if not await self._acquire(descriptor, ledger, (top / "lock").resolve()):
                 raise StepErrored("another process still writes in the workspace and could not be ended")
             ledger.begin()
             yield descriptor, ledger
@@ -225,13 +227,18 @@ class WorkspaceManager:
             # Closed, never unlocked: unlocking would take the lock from children that still live.
             os.close(descriptor)
 
-    async def _acquire(self, descriptor: int, ledger: Ledger) -> bool:
+    async def _acquire(self, descriptor: int, ledger: Ledger, lock: Path) -> bool:
         if _try_lock(descriptor):
             return True
         worker = ledger.worker()
         if (worker is None or worker.is_alive) and await _wait_for_lock(descriptor, self.wait_seconds):
             return True
         ledger.end_groups()
+        if await _wait_for_lock(descriptor, _UNLISTED_SECONDS):
+            return True
+        for holder in holders(lock):
+            if holder != worker:
+                holder.kill()
         return await _wait_for_lock(descriptor, _END_SECONDS)
 
 
