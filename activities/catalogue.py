@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -19,6 +17,7 @@ from temporalio.client import Client
 from freightway import contracts
 from freightway.activities import health, steps
 from freightway.activities.arguments import evaluate_arguments
+from freightway.activities.beating import beating
 from freightway.activities.discovery import DiscoveryServices
 from freightway.activities.discovery import discover as look
 from freightway.activities.entities import EntityActivities
@@ -136,7 +135,7 @@ class OutsideActivities:
     @activity.defn(name="discover")
     async def discover(self, request: contracts.DiscoverRequest) -> contracts.DiscoveryResult:
         """Look at all subscriptions of a Warehouse."""
-        async with _beating():
+        async with beating(_BEAT_SECONDS):
             found = await look(request.spec, request.project, self._discovery, request.previous)
         subscriptions = request.spec.get("subscriptions") or ()
         errors = tuple(
@@ -156,7 +155,7 @@ class OutsideActivities:
         context = MetricContext(
             http=self._http, now=datetime.now(UTC), environment=os.environ, request=request
         )
-        async with _beating():
+        async with beating(_BEAT_SECONDS):
             return await take(request, context, self._read_secret)
 
     async def _read_secret(self, project: str, reference: SecretKeyRef) -> str:
@@ -173,7 +172,7 @@ class OutsideActivities:
     @activity.defn(name="check-health")
     async def check_health(self, request: contracts.HealthRequest) -> contracts.HealthAnswer:
         """Look at the health checks of Stages; of all Stages of the project, give back those that changed."""
-        async with _beating():
+        async with beating(_BEAT_SECONDS):
             if request.stages:
                 return contracts.HealthAnswer(
                     stages=tuple([await self._health(request.project, stage) for stage in request.stages])
@@ -205,21 +204,3 @@ def _subscription_name(subscription: dict[str, Any]) -> str:
     """How people know a subscription: its name, or its repository."""
     kind = next((kind for kind in ("git", "image", "chart") if kind in subscription), "")
     return str(subscription.get("name") or (subscription.get(kind) or {}).get("repoURL") or kind)
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Tell Temporal every two seconds that this activity lives."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(_BEAT_SECONDS)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -31,6 +31,7 @@ from typing import Any
 
 from temporalio import activity
 
+from freightway.activities.beating import beating
 from freightway.activities.ghosts import Ledger, holders
 from freightway.activities.steps.registry import Workspace
 from freightway.activities.tree_hash import HashCache, tree_hash, tree_size
@@ -247,33 +248,15 @@ def workspace_activities(manager: WorkspaceManager) -> list[Callable[..., Any]]:
 
     @activity.defn(name="claim-workspace")
     async def claim_workspace(request: ClaimRequest) -> WorkspaceRef:
-        async with _beating():
+        async with beating(_BEAT_SECONDS):
             return await manager.claim(request.project, request.promotion, request.attempt)
 
     @activity.defn(name="remove-workspace")
     async def remove_workspace(ref: WorkspaceRef) -> None:
-        async with _beating():
+        async with beating(_BEAT_SECONDS):
             await manager.remove(ref)
 
     return [claim_workspace, remove_workspace]
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Tell Temporal every second that this activity lives: folders may be large."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(_BEAT_SECONDS)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 @activity.defn(name="host-alive")
