@@ -17,13 +17,14 @@ from temporalio.common import RawValue, SearchAttributeUpdate
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
     from freightway import names
     from freightway.entities.events import EventLog, Reason
+    from freightway.entities.input_errors import argument_sentence, input_sentence
     from freightway.entities.messages import Command, check_size
     from freightway.entities.state import EntityState
-    from freightway.errors import FreightwayError
+    from freightway.errors import FreightwayError, NotReady
 
 from freightway.workflows import options
 
@@ -47,7 +48,7 @@ def tolerant(handler: Callable[[OwnerT, MessageT], None]) -> Callable[[OwnerT, M
     def guarded(self: OwnerT, message: MessageT = None, *more: Any) -> None:  # type: ignore[assignment]
         try:
             if more:
-                raise TypeError(f"it has {1 + len(more)} arguments instead of one")
+                raise FreightwayError(f"a single input is wanted, not {1 + len(more)}")
             handler(self, message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the workflow goes on
             workflow.logger.exception("dropped the signal %s", handler.__name__)
@@ -92,7 +93,7 @@ class Entity:
             raise refused(str(error)) from error
         except Exception as error:
             workflow.logger.exception("a command failed")
-            raise refused(f"internal error: {type(error).__name__}: {error}") from error
+            raise refused(f"internal error: {_sentence(error)}") from error
         kept = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         # Plans would fill the state; the answer to a command that is sent again does without.
         kept.pop("plan", None)
@@ -113,6 +114,8 @@ class Entity:
             rule()
         except FailureError:
             raise
+        except NotReady as error:
+            raise ApplicationError(str(error), type=NotReady.__name__, non_retryable=True) from error
         except FreightwayError as error:
             raise refused(str(error)) from error
         except Exception as error:
@@ -207,6 +210,9 @@ class Entity:
     def _let_go(self) -> None:
         """Make ready to continue as new although something is under way; only for a history that grows too long."""
 
+    async def _put_aside(self) -> None:
+        """End what runs beside the loop; the next run begins it again."""
+
     def _next_moment(self) -> datetime | None:
         """When the passing of time alone may change something."""
         return None
@@ -261,6 +267,7 @@ class Entity:
             if not self._must_continue():
                 return
             self._let_go()
+        await self._put_aside()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._has_work() and self._broken is None:
             return
@@ -272,6 +279,10 @@ class Entity:
 
 
 def _sentence(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return input_sentence(error)
+    if isinstance(error, TypeError) and argument_sentence(error):
+        return argument_sentence(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

@@ -139,10 +139,12 @@ MEASURE = ActivityOptions(
 
 HEALTH = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=2),
+    schedule_to_close_timeout=timedelta(minutes=5),
     heartbeat_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=3),
 )
-"""One look at the health of one or more Stages; the next look comes by itself."""
+"""One look at the health of one or more Stages; the next look comes by itself. What waits for the first look at new
+Freight waits no longer than this, workers or none."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ class Intervals:
     """``Promote`` asks for the end of its promotion this often, should the message have been lost."""
     health: timedelta = timedelta(minutes=5)
     """Kargo's interval between two looks at the health of Stages."""
+    health_again: timedelta = timedelta(seconds=10)
+    """A Stage that is not healthy yet is looked at again after this, and after twice as long each time."""
     collect: timedelta = timedelta(hours=1)
     """Garbage collection of Freight, as Kargo's job."""
     after_error: timedelta = timedelta(seconds=2)

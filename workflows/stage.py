@@ -47,6 +47,7 @@ class Stage(StagePromotions):
         if self._fresh:
             await self._adopt()
         await self.serve()
+        await self._put_aside()
         if self.reborn is not None:
             # Applied again while it was being deleted: it starts clean.
             state = StageState(project=self.state.project, name=self.state.name)
@@ -84,6 +85,7 @@ class Stage(StagePromotions):
             or self.subscriptions
             or self.aborts
             or self.unknown
+            or self._health_has_come()
         )
 
     async def _act(self) -> None:
@@ -115,8 +117,7 @@ class Stage(StagePromotions):
                 stage=state.name,
                 freight=record.name,
             )
-        if state.health_wanted or (self._recheck and now >= self._recheck):
-            await self._check_health()
+        self._look_after_health(now)
         if stage_rules.wants_verification(state):
             await self._verify()
         self._refuse_unavailable(now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -175,7 +175,7 @@ class StagePromotions(StageVerification):
             )
         if result.phase is Phase.SUCCEEDED:
             stage_rules.take_holding(state, result, now, str(workflow.uuid4()))
-            self._recheck, self._recheck_after = None, timedelta(seconds=10)
+            self._expect_new_health()
         summary = stage_rules.summarize(running, result.phase, result.message, now, running.started_at)
         self._over(summary, running.notify)
         if stage_rules.wants_rollback(state, result.phase.value, of_verification=False, kind=running.kind):

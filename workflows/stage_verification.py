@@ -1,9 +1,9 @@
-"""What a Stage does to verify what it holds, and to know its health."""
+"""What a Stage does to verify what it holds."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -11,17 +11,16 @@ from temporalio.exceptions import (
     ApplicationError,
     CancelledError,
     ChildWorkflowError,
-    FailureError,
     TerminatedError,
 )
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from freightway import contracts, names
+    from freightway import names
     from freightway.entities import stage_rules
     from freightway.entities.events import Reason
     from freightway.entities.messages import TargetRequest
-    from freightway.entities.stage import Health, StageState, Verifying
+    from freightway.entities.stage import StageState, Verifying
     from freightway.entities.verification import (
         VerificationInput,
         VerificationPhase,
@@ -31,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.errors import FreightwayError
 
 from freightway.workflows import options
-from freightway.workflows.stage_commands import StageCommands
+from freightway.workflows.stage_health import StageHealth
 
 _VERDICTS = {
     VerificationPhase.SUCCESSFUL: Reason.FREIGHT_VERIFICATION_SUCCEEDED,
@@ -42,14 +41,12 @@ _VERDICTS = {
 }
 
 
-class StageVerification(StageCommands):
-    """Verifications, health, and the rollback that a bad verdict may bring."""
+class StageVerification(StageHealth):
+    """Verifications, and the rollback that a bad verdict may bring."""
 
     def __init__(self, state: StageState) -> None:
         super().__init__(state)
         self._children: set[asyncio.Task[None]] = set()
-        self._recheck: datetime | None = None
-        self._recheck_after = timedelta(seconds=10)
 
     def _watch(self, waiting: Any) -> None:
         task = asyncio.create_task(waiting)
@@ -223,32 +220,6 @@ class StageVerification(StageCommands):
         kind = last.kind if last else "manual"
         if stage_rules.wants_rollback(state, result.phase.value, of_verification=True, kind=kind):
             self._roll_back(f"verification {result.id} ended {result.phase.value}", failed=True)
-
-    async def _check_health(self) -> None:
-        state, now = self.state, workflow.now()
-        state.health_wanted = False
-        if not state.health_checks:
-            state.health = Health(checked_at=now)
-            return
-        try:
-            answer = await workflow.execute_activity(
-                contracts.check_health,
-                contracts.HealthRequest(
-                    project=state.project,
-                    stages=(contracts.StageHealthRequest(stage=state.name, checks=state.health_checks),),
-                ),
-                task_queue=names.shard_queue(state.shard),
-                summary="health",
-                **options.HEALTH,
-            )
-            self.take_health(answer.stages[0])
-        except FailureError as error:
-            self.take_health(
-                contracts.StageHealth(stage=state.name, status="Unknown", issues=(f"not checked: {error}",))
-            )
-        unsettled = state.health_status != "Healthy" and state.holding and not state.holding.verifications
-        self._recheck = workflow.now() + self._recheck_after if unsettled else None
-        self._recheck_after = min(self._recheck_after * 2, options.INTERVALS.health)
 
 
 def _verification_result(error: ChildWorkflowError, verification: str, now: datetime) -> VerificationResult:

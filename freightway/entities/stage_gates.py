@@ -23,7 +23,8 @@ def gate(state: StageState, now: datetime) -> Gate:
     """Return what a start depends on besides the queue."""
     return Gate(
         has_freight=state.holding is not None,
-        is_healthy=state.health_status == "Healthy",
+        # Before the first look nobody knows: what waits for the verification of a healthy Stage waits for the look.
+        is_healthy=state.health_status == "Healthy" or state.health is None,
         verification=_verification(state),
         window=window_verdict(state, now),
         freeze=freezes.freeze_verdict(state.configuration.freezes, stage_ref(state), now),

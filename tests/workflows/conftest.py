@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.servers.http_server import HttpServer, Reply, Request
-from tests.servers.temporal import Pipeline, World, world
+from tests.servers.temporal import TEST_FLAGS, Pipeline, World, world
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -17,6 +17,22 @@ async def temporal_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
     """A server with our workers, for as long as the tests run."""
     async with world(tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+OFTEN = {**TEST_FLAGS, "limit.historyCount.suggestContinueAsNew": "100"}
+
+
+@pytest_asyncio.fixture(scope="session")
+async def restless(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A server that asks every workflow to continue as new after a hundred events."""
+    async with world(tmp_path_factory.mktemp("restless"), OFTEN) as found:
+        yield found
+
+
+async def continued(where: World, workflow_id: str) -> int:
+    """How often a workflow continued as new."""
+    query = f'WorkflowId = "{workflow_id}" AND ExecutionStatus = "ContinuedAsNew"'
+    return (await where.client.count_workflows(query)).count
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from freightway import names
 from freightway.entities.freight import FreightRecord
@@ -30,25 +28,11 @@ from freightway.promotion.model import FreightReference, Origin, Phase
 from freightway.selection import freight_facts
 from tests.servers.http_server import Reply
 from tests.servers.manifests import PROJECT, REPOSITORY, post, stage, waits, warehouse
-from tests.servers.temporal import TEST_FLAGS, World, until, world
-from tests.workflows.conftest import Outside
+from tests.servers.temporal import World, until
+from tests.workflows.conftest import Outside, continued
 
-OFTEN = {**TEST_FLAGS, "limit.historyCount.suggestContinueAsNew": "100"}
 A = "a" * 40
 KIB = 1024
-
-
-@pytest_asyncio.fixture(scope="module")
-async def restless(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """A server that asks every workflow to continue as new after a hundred events."""
-    async with world(tmp_path_factory.mktemp("restless"), OFTEN) as found:
-        yield found
-
-
-async def runs(restless: World, workflow_id: str) -> int:
-    """How often a workflow continued as new."""
-    query = f'WorkflowId = "{workflow_id}" AND ExecutionStatus = "ContinuedAsNew"'
-    return (await restless.client.count_workflows(query)).count
 
 
 async def test_no_hold_and_no_release_is_lost_or_applied_twice(restless: World) -> None:
@@ -65,7 +49,7 @@ async def test_no_hold_and_no_release_is_lost_or_applied_twice(restless: World) 
         assert sorted(hold.reason for hold in state.holds) == sorted(f"{start}/{reason}" for reason in wanted)
         await asyncio.gather(*(project.api.release(project.name, "dev", hold.id) for hold in state.holds))
         assert (await project.stage("dev")).holds == ()
-    assert await runs(restless, names.stage_id(project.name, "dev")) >= 2
+    assert await continued(restless, names.stage_id(project.name, "dev")) >= 2
 
 
 async def test_no_signal_is_lost(restless: World) -> None:
@@ -81,7 +65,7 @@ async def test_no_signal_is_lost(restless: World) -> None:
     await asyncio.gather(*(send(number) for number in range(600)))
     state = await project.stage_is("dev", lambda state: len(state.metadata) == 600, 40)
     assert sum(state.metadata.values()) == sum(range(600))
-    assert await runs(restless, names.stage_id(project.name, "dev")) >= 1
+    assert await continued(restless, names.stage_id(project.name, "dev")) >= 1
 
 
 async def test_freight_made_in_a_hurry_reaches_the_stages(restless: World) -> None:
@@ -98,7 +82,7 @@ async def test_freight_made_in_a_hurry_reaches_the_stages(restless: World) -> No
     records = await project.records()
     assert len(records) == 100
     assert len({record.alias for record in records}) == 100
-    assert await runs(restless, names.warehouse_id(project.name, "app")) >= 1
+    assert await continued(restless, names.warehouse_id(project.name, "app")) >= 1
     index = await until(lambda: project.api.project(project.name), lambda found: len(found.aliases) == 100)
     assert sorted(index.aliases) == sorted(record.alias for record in records)
 
@@ -118,7 +102,7 @@ async def test_promotions_go_on_one_by_one(restless: World, outside: Outside) ->
         await project.stage_is("dev", lambda state: not state.queue and state.current is None, 60)
     counted = sorted(request.path[1:] for request in outside.requests)
     assert counted == sorted(answer.promotion for answer in asked)
-    assert await runs(restless, names.stage_id(project.name, "dev")) >= 2
+    assert await continued(restless, names.stage_id(project.name, "dev")) >= 2
 
 
 async def test_a_stage_with_a_promotion_under_way_goes_on_and_does_not_spin(
@@ -139,7 +123,7 @@ async def test_a_stage_with_a_promotion_under_way_goes_on_and_does_not_spin(
     state = await project.stage_is("dev", lambda state: state.metadata.get("number") == 119)
     assert state.current is not None
     assert state.current.promotion == answer.promotion
-    assert await runs(restless, names.stage_id(project.name, "dev")) >= 1
+    assert await continued(restless, names.stage_id(project.name, "dev")) >= 1
     outside.answers["/gate"] = Reply(json={"ready": True})
     await project.api.refresh(project.name, "promotion", answer.promotion)
     assert (await project.ended(answer)).phase == "Succeeded"
@@ -152,7 +136,7 @@ async def test_lists_still_show_an_entity_that_continued_as_new(restless: World)
     for number in range(60):
         await project.api.hold(project.name, "dev", HoldRequest(reason=str(number)))
         await project.api.release(project.name, "dev")
-    assert await runs(restless, names.stage_id(project.name, "dev")) >= 1
+    assert await continued(restless, names.stage_id(project.name, "dev")) >= 1
     rows = await until(lambda: project.api.rows("Stage", project.name), lambda rows: len(rows) == 1)
     assert (rows[0]["name"], rows[0]["phase"], rows[0]["holds"]) == ("dev", "Empty", 0)
 
@@ -168,10 +152,10 @@ async def test_an_upload_broken_by_a_new_run_is_refused_and_not_half_applied(res
         return await project.api._update(owner, "apply", request, ApplyAnswer)
 
     await part(1, more=True)
-    before = await runs(restless, owner)
+    before = await continued(restless, owner)
     for number in range(60):
         await project.apply(PROJECT, warehouse(interval=f"{number + 1}h"))
-        if await runs(restless, owner) > before:
+        if await continued(restless, owner) > before:
             break
     with pytest.raises(Refused, match="apply again"):
         await part(2, more=False)
