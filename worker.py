@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -30,7 +29,7 @@ from freightway import names
 from freightway.activities.catalogue import Catalogue, make_catalogue
 from freightway.activities.workspace import host_alive
 from freightway.connection import connect, ensure_search_attributes
-from freightway.encryption import data_converter
+from freightway.encryption import converter_beside
 from freightway.errors import FreightwayError
 from freightway.resources.meta import build_models
 from freightway.workflows.cluster import Cluster
@@ -83,8 +82,9 @@ STICKY = timedelta(seconds=1.5)
 """How long a workflow's next task waits for the worker that has it in memory before any other may take it: a killed
 worker costs every workflow it held this much. A worker that is merely busy costs a replay, which is cheap."""
 
-HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
-"""Heartbeats are sent at least this often, so that a cancellation reaches a step within a second."""
+HEARTBEAT_THROTTLE = timedelta(milliseconds=250)
+"""How long a heartbeat may be held back to be sent with the next one: less than the pause between two beats of a
+step, so that a cancellation reaches it with its next beat."""
 
 SWEEP = timedelta(minutes=30)
 """How often a host looks for folders whose promotion is over."""
@@ -127,14 +127,7 @@ def our_client(client: Client) -> Client:
 
     A codec of the given client is kept; without one, the keys that are configured for Freightway are used.
     """
-    given = client.data_converter
-    converter = data_converter()
-    if given.payload_codec is not None:
-        converter = replace(
-            pydantic_data_converter,
-            payload_codec=given.payload_codec,
-            failure_converter_class=given.failure_converter_class,
-        )
+    converter = converter_beside(client.data_converter)
     return Client(client.service_client, namespace=client.namespace, data_converter=converter)
 
 

@@ -14,7 +14,8 @@ anew, and drop the old key when the last history that it encrypted is gone from 
 Search attributes, workflow ids and the names of workflows, activities, updates and signals stay readable: the server
 must look for them.
 
-With ``contracts``, ``connection``, ``client`` and ``plugin`` one of the few files of the core that know Temporal.
+With ``contracts``, ``connection``, ``conversion``, ``client`` and ``plugin`` one of the few files of the core that
+know Temporal.
 """
 
 from __future__ import annotations
@@ -30,13 +31,9 @@ from typing import Any
 
 import yaml
 from temporalio.api.common.v1 import Payload
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import (
-    DataConverter,
-    DefaultFailureConverterWithEncodedAttributes,
-    PayloadCodec,
-)
+from temporalio.converter import DataConverter, PayloadCodec
 
+from freightway.conversion import plain_data_converter, with_codec
 from freightway.errors import FreightwayError
 
 KEYS_VARIABLE = "FREIGHTWAY_ENCRYPTION_KEYS"
@@ -130,6 +127,32 @@ class EncryptionCodec(PayloadCodec):
         return Payload.FromString(self._cipher.open(key_id, payload.data))
 
 
+class NoKeys(PayloadCodec):
+    """What is used without keys: nothing is encrypted, and what is encrypted waits for a worker that has its key.
+
+    Without it a worker that was started without the keys would drop signals and fail workflows that it cannot read.
+    """
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Return the payloads as they are."""
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Return the payloads as they are.
+
+        Raises:
+            FreightwayError: if one is encrypted.
+        """
+        for payload in payloads:
+            if payload.metadata.get("encoding") == ENCODING.encode():
+                key_id = payload.metadata.get("encryption-key-id", b"").decode("utf-8", "replace")
+                raise FreightwayError(
+                    f"this is encrypted with key {key_id!r}, and there are no keys here; name the file that holds it "
+                    f"with {KEYS_VARIABLE}"
+                )
+        return list(payloads)
+
+
 def configured_codec(environ: Mapping[str, str] | None = None) -> EncryptionCodec | None:
     """Return the codec of the key file that ``FREIGHTWAY_ENCRYPTION_KEYS`` names, None if it names none.
 
@@ -147,14 +170,18 @@ def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
         FreightwayError: if keys are configured that cannot be used.
     """
     codec = codec or configured_codec()
-    if codec is None:
-        return pydantic_data_converter
-    # Messages and stack traces of failures are not payloads; this converter moves them into one.
-    return replace(
-        pydantic_data_converter,
-        payload_codec=codec,
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
-    )
+    return with_codec(codec) if codec else replace(plain_data_converter, payload_codec=NoKeys())
+
+
+def converter_beside(given: DataConverter | None) -> DataConverter:
+    """Return our converter for a program that has one: its codec is kept; without one, the configured keys are used.
+
+    Raises:
+        FreightwayError: if keys are configured that cannot be used.
+    """
+    if given is None or given.payload_codec is None or isinstance(given.payload_codec, NoKeys):
+        return data_converter()
+    return with_codec(given.payload_codec, given=given.failure_converter_class)
 
 
 def read_keys(path: Path) -> Cipher:

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
 
 if TYPE_CHECKING:
@@ -82,11 +81,19 @@ class FreightwayPlugin(SimplePlugin):
                     await ours.__aexit__(None, None, None)
 
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
-        """Bring our workflows, their sandbox and their converter to a Replayer."""
+        """Bring our workflows, their sandbox and their converter to a Replayer.
+
+        A codec of the Replayer's own converter is kept; without one, the keys that are configured for Freightway
+        are used, so that encrypted histories replay where their keys are.
+
+        Raises:
+            FreightwayError: if keys are configured that cannot be used.
+        """
+        from freightway.encryption import converter_beside
         from freightway.worker import WORKFLOWS, workflow_runner
 
         config = super().configure_replayer(config)
         config["workflows"] = [*(config.get("workflows") or ()), *WORKFLOWS]
-        config["data_converter"] = pydantic_data_converter
+        config["data_converter"] = converter_beside(config.get("data_converter"))
         config["workflow_runner"] = workflow_runner()
         return config

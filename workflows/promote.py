@@ -12,15 +12,13 @@ with workflow.unsafe.imports_passed_through():
 
     from freightway import contracts, names
     from freightway.entities.display import cell
+    from freightway.entities.input_errors import input_sentence
     from freightway.entities.messages import PromoteAnswer, PromoteRequest, PromotionEnded
 
 from freightway.workflows import options
 from freightway.workflows.entity import refused, tolerant
 
-_WORDS = {
-    "extra_forbidden": "unknown field",
-    "model_type": "give the project and the Stage",
-}
+_NEEDED = "give the project and the Stage"
 _EXAMPLE = '{"project": "demo", "stage": "dev", "freight": "brave-otter"}'
 
 
@@ -35,16 +33,8 @@ class PromoteInput(PromoteRequest):
         try:
             return handler(given)
         except ValidationError as error:
-            return handler({"problem": _problem(error)})
-
-
-def _problem(error: ValidationError) -> str:
-    parts = []
-    for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"])
-        what = _WORDS.get(item["type"], item["msg"])
-        parts.append(f"{where}: {what}" if where else what)
-    return "; ".join(parts)
+            is_whole = any(not detail["loc"] for detail in error.errors(include_url=False))
+            return handler({"problem": _NEEDED if is_whole else input_sentence(error)})
 
 
 @workflow.defn(name="Promote", failure_exception_types=options.DEFECTS)
@@ -89,7 +79,7 @@ class Promote:
         if request is not None and request.problem:
             raise refused(f"{request.problem}; the input looks like {_EXAMPLE}")
         if request is None or not request.project or not request.stage:
-            raise refused(f"give the project and the Stage, for example {_EXAMPLE}")
+            raise refused(f"{_NEEDED}, for example {_EXAMPLE}")
         for word, name in (("project", request.project), ("Stage", request.stage)):
             if not names.is_object_name(name):
                 raise refused(f"{cell(name)!r} is not the name of a {word}")

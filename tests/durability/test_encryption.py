@@ -23,6 +23,7 @@ from freightway.encryption import (
     Cipher,
     EncryptionCodec,
     Key,
+    NoKeys,
     configured_codec,
     data_converter,
     new_key_file,
@@ -109,7 +110,7 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_is_encrypted_without_a_key_file(tmp_path: Path) -> None:
     assert configured_codec({}) is None
-    assert data_converter().payload_codec is None
+    assert isinstance(data_converter().payload_codec, NoKeys)
     path = write(tmp_path / "keys.yaml", NEW)
     assert configured_codec({"FREIGHTWAY_ENCRYPTION_KEYS": str(path)}) is not None
 
