@@ -12,6 +12,8 @@ from typing import Final
 CLUSTER_ID: Final = "cluster"
 TASK_QUEUE: Final = "freightway"
 ANNOTATION_PREFIX: Final = "freightway.dev/"
+MEMO_KEY: Final = "freightway"
+"""Key of the memo in which each workflow shows itself; lists are made of it."""
 
 SEARCH_PROJECT: Final = "FreightwayProject"
 SEARCH_WAREHOUSE: Final = "FreightwayWarehouse"
