@@ -1,6 +1,6 @@
 """Steps as Temporal sees them: one activity for each kind, all the same function, and one for unknown kinds.
 
-While a step runs, the activity beats every second, so that a cancellation arrives and a dead worker is noticed.
+While a step runs, the activity beats, so that a cancellation arrives and a dead worker is noticed.
 Its details say whether the step has begun and what it last waited for. A poll that found nothing new fails with a
 benign error and the delay the step asks for: Temporal asks again, and the history does not grow. Anything new goes
 back to the workflow as an outcome.
@@ -31,8 +31,9 @@ from freightway.resources.meta import Model
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
-"""Pause between two heartbeats of a running step."""
+BEAT_SECONDS = 0.5
+"""Pause between two heartbeats of a running step. A heartbeat brings back that the step was cancelled, so an abort
+reaches a step within this time and :data:`freightway.worker.HEARTBEAT_THROTTLE` together."""
 
 STILL_WAITING = "StillWaiting"
 """Type of the benign failure with which a poll that found nothing new is asked again later."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from freightway.errors import FreightwayError
 
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 0.5
 """How long a child that was asked to end (SIGTERM) has before it is killed; with it, an abort ends every child
 within two seconds."""
 

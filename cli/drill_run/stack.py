@@ -165,8 +165,6 @@ class Sandbox:
         commits = await asyncio.to_thread(sandbox.seed, bare, self.stages, self.freights)
         await freightway.apply(sandbox.resources(self.project, self.stages, git_url, receiver))
         await self._until_running(names.warehouse_id(self.project, sandbox.WAREHOUSE))
-        for stage in self.stages:
-            await self._until_running(names.stage_id(self.project, stage))
         for place, commit in enumerate(commits, start=1):
             freight = sandbox.freight(git_url, commit, place)
             await freightway.create_freight(self.project, sandbox.WAREHOUSE, freight)
@@ -174,7 +172,7 @@ class Sandbox:
         by_commit = {str(record.reference.commits[0]["id"]): record.name for record in records}
         self.made = [by_commit[commit] for commit in commits]
         for stage in self.stages:
-            await self._until_known(stage, self.made[-1])
+            await self.until_ready(stage)
 
     async def _until_running(self, workflow_id: str) -> None:
         while True:
@@ -182,10 +180,12 @@ class Sandbox:
                 return
             await asyncio.sleep(_PAUSE)
 
-    async def _until_known(self, stage: str, freight: str) -> None:
+    async def until_ready(self, stage: str) -> None:
+        """Wait until a Stage runs and knows the Freight."""
+        await self._until_running(names.stage_id(self.project, stage))
         while True:
             try:
-                await self.freightway.explain(self.project, stage, freight)
+                await self.freightway.explain(self.project, stage, self.made[-1])
             except (NotFound, Refused):
                 await asyncio.sleep(_PAUSE)
             else:
