@@ -137,6 +137,14 @@ MEASURE = ActivityOptions(
 )
 """One measurement; what the provider refuses is an Error measurement, so a retry means a lost worker."""
 
+END_MEASUREMENT = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=10),
+    schedule_to_close_timeout=timedelta(seconds=20),
+    heartbeat_timeout=timedelta(seconds=5),
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3),
+)
+"""Ends what a measurement left running at its provider; the run that was cut short does not wait for long."""
+
 HEALTH = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=2),
     schedule_to_close_timeout=timedelta(minutes=5),

@@ -7,9 +7,9 @@ are assessed; the pauses between are durable timers; the answer to a ``signal`` 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from temporalio import workflow
@@ -31,10 +31,12 @@ with workflow.unsafe.imports_passed_through():
     from freightway.resources.analysis import AnalysisPhase, Argument
     from freightway.resources.load import parse_resource
     from freightway.verification import answers, assess, lifecycle, schedule
-    from freightway.verification.run import AnalysisRun, Due, MeasurementResult
+    from freightway.verification.run import Action, AnalysisRun, Due, MeasurementResult
 
 from freightway.workflows import options
 from freightway.workflows.entity import refused, tolerant
+
+WorkT = TypeVar("WorkT")
 
 
 @workflow.defn(name="Verification", failure_exception_types=options.DEFECTS)
@@ -63,7 +65,9 @@ class Verification:
         began = self._state.began_at or workflow.now()
         try:
             if self._run is None:
-                self._run = await self._start(given)
+                self._run = await self._unless_aborted(self._start(given)) or lifecycle.fail(
+                    AnalysisRun(project=given.project, name=given.id), "aborted", workflow.now()
+                )
             await self._measure()
         except asyncio.CancelledError:
             self._aborted_by = "the Temporal command cancel"
@@ -125,13 +129,30 @@ class Verification:
             if run.is_completed:
                 return
             tasks, _ = schedule.due(run, workflow.now())
-            results = await asyncio.gather(*(self._take(run, task) for task in tasks))
+            taking = self._take_all(run, tasks)
+            results = await (taking if run.is_terminating else self._unless_aborted(taking))
+            if results is None:
+                continue
             for task, result in zip(tasks, results, strict=True):
                 self._run = lifecycle.record(self._now(), task, result, workflow.now())
             self._run = assess.assess(self._now(), workflow.now())
             self._publish()
             await self._tell_questions()
             await self._pause()
+
+    async def _unless_aborted(self, work: Coroutine[Any, Any, WorkT]) -> WorkT | None:
+        """Await work and return what it gives; when the run is aborted meanwhile, cancel it and return None."""
+        task = asyncio.create_task(work)
+        try:
+            await workflow.wait_condition(lambda: task.done() or self._aborted_by is not None)
+        finally:
+            if not task.done():
+                task.cancel()
+        await workflow.wait([task])
+        return None if task.cancelled() else _result_unless_cancelled(task)
+
+    async def _take_all(self, run: AnalysisRun, tasks: Sequence[Due]) -> list[MeasurementResult]:
+        return list(await asyncio.gather(*(self._take(run, task) for task in tasks)))
 
     async def _take(self, run: AnalysisRun, task: Due) -> MeasurementResult:
         if answers.is_answered_by_signal(run, task):
@@ -142,7 +163,7 @@ class Verification:
                 run.request(task),
                 task_queue=names.shard_queue(self._state.given.shard),
                 summary=f"{task.metric}: {task.action.value}",
-                **options.MEASURE,
+                **(options.END_MEASUREMENT if task.action is Action.TERMINATE else options.MEASURE),
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
@@ -303,6 +324,15 @@ class Verification:
     def _freight(self) -> str:
         held = self._state.given.collection
         return ", ".join(str(item.get("alias") or item.get("name", ""))[:63] for item in held) or "no Freight"
+
+
+def _result_unless_cancelled(task: asyncio.Task[WorkT]) -> WorkT | None:
+    try:
+        return task.result()
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            return None
+        raise
 
 
 def _answer(request: AnswerRequest) -> answers.Answer:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -215,3 +218,81 @@ async def test_a_template_that_was_deleted_is_an_error_and_no_success(
     state = await project.brought("dev", await project.freight(A))
     assert state.holding.verifications[0].phase.value == "Error"
     assert "check not found" in state.holding.verifications[0].message
+
+
+class Mute:
+    """A server that takes a request, says nothing, and notes when whoever asked has gone."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.left = asyncio.Event()
+        self.url = ""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked.set()
+        while await reader.read(1024):
+            pass
+        self.left.set()
+        writer.close()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Mute]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        try:
+            yield self
+        finally:
+            server.close()
+
+
+async def test_an_abort_ends_the_measurement_that_is_under_way(project: Pipeline, outside: Outside) -> None:
+    async with Mute().serving() as mute:
+        slow = web(mute.url)
+        slow["provider"]["web"]["timeoutSeconds"] = 280
+        await project.apply(
+            PROJECT,
+            warehouse(),
+            analysis(
+                "slow", slow, web(outside.at("/check"), name="quick", count=3, interval="1h"), question()
+            ),
+            stage("dev", verification=verified_by("slow")),
+        )
+        await project.ended(await project.promote("dev", await project.freight(A)))
+        async with asyncio.timeout(60):
+            await mute.asked.wait()
+        verifying = (await project.stage("dev")).verifying
+        assert verifying is not None
+        await project.api.abort_verification(project.name, "dev")
+        state = await project.stage_is(
+            "dev", lambda state: bool(state.holding and state.holding.verifications), 60
+        )
+        assert state.holding.verifications[0].phase.value == "Aborted"
+        assert state.holding.verifications[0].message == "aborted by ann"
+        async with asyncio.timeout(60):
+            await mute.left.wait()
+        handle = project.handle(names.verification_id(project.name, "dev", verifying.id))
+        events = [event async for event in handle.fetch_history_events()]
+        assert any(event.HasField("activity_task_cancel_requested_event_attributes") for event in events)
+
+
+async def test_an_abort_does_not_wait_for_a_worker_that_is_not_there(project: Pipeline) -> None:
+    plain = stage("dev")
+    await project.apply(PROJECT, warehouse(), plain)
+    await project.brought("dev", await project.freight(A))
+    elsewhere = {
+        **plain,
+        "spec": {**plain["spec"], "shard": "nobody-there", "verification": verified_by("asks")},
+    }
+    await project.apply(analysis("asks", question()), elsewhere)
+    await project.stage_is(
+        "dev", lambda state: state.shard == "nobody-there" and bool(state.configuration.templates)
+    )
+    await project.api.verify(project.name, "dev")
+    await project.stage_is("dev", lambda state: state.verifying is not None, 60)
+    await project.api.abort_verification(project.name, "dev")
+    state = await project.stage_is(
+        "dev", lambda state: bool(state.holding and len(state.holding.verifications) == 2), 60
+    )
+    assert state.holding.verifications[0].phase.value == "Aborted"
+    assert state.verifying is None
