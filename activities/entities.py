@@ -33,9 +33,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from freightway import contracts, names
+from freightway.errors import NotReady
 
 _AT_ONCE = 8
 """Messages in flight at once; the server slows down beyond it."""
+
+_TRIES_WHEN_EARLY = 20
+"""Tries of a command that came before what it needs, half a second apart."""
 
 _CATCH_UP = timedelta(minutes=10)
 """Runs of a Schedule missed while the server was down are made good for this long, and not for a year."""
@@ -122,6 +126,10 @@ class EntityActivities:
             )
         except WorkflowUpdateFailedError as error:
             cause = error.cause
+            if _comes_early(cause):
+                raise ApplicationError(
+                    str(cause), type=NotReady.__name__, next_retry_delay=timedelta(milliseconds=500)
+                ) from error
             if isinstance(cause, ApplicationError) and cause.type != "AcceptedUpdateCompletedWorkflow":
                 return contracts.CommandAnswer(refused=cause.message)
             raise
@@ -205,6 +213,15 @@ class EntityActivities:
                 update={"message": message, "result": detail if isinstance(detail, dict) else None}
             )
         return found.model_copy(update={"result": result if isinstance(result, dict) else None})
+
+
+def _comes_early(cause: BaseException | None) -> bool:
+    """Whether a refusal is to be tried again: what the command needs is on its way."""
+    return (
+        isinstance(cause, ApplicationError)
+        and cause.type == NotReady.__name__
+        and activity.info().attempt < _TRIES_WHEN_EARLY
+    )
 
 
 def _schedule(request: contracts.ScheduleRequest) -> Schedule:

@@ -373,7 +373,9 @@ class Freightway(Transport):
             while True:
                 if kind == "warehouse":
                     warehouse = await self.warehouse(project, name)
-                    if warehouse.looked_at is not None and warehouse.looked_at != before.looked_at:
+                    looked = warehouse.looked_at is not None and warehouse.looked_at != before.looked_at
+                    # Only when the Stages know of it can it be promoted.
+                    if looked and not warehouse.untold:
                         return warehouse
                 else:
                     stage = await self.stage(project, name)

@@ -91,6 +91,10 @@ class Refused(FreightwayError):
     """A command that the rules do not allow now; the message says why and what to do."""
 
 
+class NotReady(Refused):
+    """A command that came before what it needs had arrived; the same command succeeds or is refused in a moment."""
+
+
 class StepFailed(FreightwayError):
     """The step says no: the outcome is Failed and is never retried."""
 

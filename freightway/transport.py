@@ -36,13 +36,16 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from freightway import contracts, names
 from freightway.entities.messages import Done, TargetRequest
-from freightway.errors import FreightwayError, NotFound, Refused
+from freightway.errors import FreightwayError, NotFound, NotReady, Refused
 
 AT_ONCE = 8
 """Updates in flight to one entity; the server slows to a halt beyond ten."""
 
 ANSWER_WITHIN = timedelta(seconds=20)
 """How long a command or question waits for a worker's answer."""
+
+HEARD_WITHIN = timedelta(seconds=10)
+"""How long a command is sent again while what it needs is on its way, such as Freight to a Stage just applied."""
 
 _SHOWN_NAMES = 10
 _ENTITIES = {"project": "Project", "warehouse": "Warehouse", "stage": "Stage"}
@@ -174,12 +177,23 @@ class Transport:
         self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], start: str
     ) -> AnswerT:
         pause = 0.05
+        loop = asyncio.get_running_loop()
+        heard_by = loop.time() + HEARD_WITHIN.total_seconds()
         while True:
             try:
                 return await self._send(workflow_id, update, request, answer, start)
             except WorkflowUpdateFailedError as error:
                 cause = error.cause
-                if isinstance(cause, ApplicationError) and cause.type != "AcceptedUpdateCompletedWorkflow":
+                comes_early = (
+                    isinstance(cause, ApplicationError)
+                    and cause.type == NotReady.__name__
+                    and loop.time() < heard_by
+                )
+                if (
+                    isinstance(cause, ApplicationError)
+                    and cause.type != "AcceptedUpdateCompletedWorkflow"
+                    and not comes_early
+                ):
                     raise Refused(cause.message) from error
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:

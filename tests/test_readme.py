@@ -21,15 +21,18 @@ _FENCE = re.compile(r"^```(?:\w+)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
-def shell_lines(page: str) -> list[str]:
+def shell_lines(page: str, section: str = "") -> list[str]:
+    """The lines of a page's fenced blocks, or of the one section's."""
     text = (ROOT / page).read_text()
+    if section:
+        text = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
     return [line for block in _FENCE.findall(text) for line in block.splitlines()]
 
 
-def commands(page: str) -> list[list[str]]:
+def commands(page: str, section: str = "") -> list[list[str]]:
     """Every ``freightway …`` of a page's fenced blocks, as arguments."""
     found = []
-    for line in shell_lines(page):
+    for line in shell_lines(page, section):
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         words: list[str] = []
@@ -131,7 +134,8 @@ async def test_the_lines_of_the_first_promotion_promote(
             text.replace("ghcr.io/example/app", f"{parts.registry.host}/{IMAGE}")
         )
         narrator = Narrator()
-        first = [line for line in commands("README.md") if line[0] not in ("--help", "dev", "worker")]
+        section = commands("README.md", "The first promotion on your own repository")
+        first = [line for line in section if line[0] != "dev"]
         for line in first:
             if line[0] == "create":
                 line[line.index("--repo-url") + 1] = repository

@@ -60,6 +60,7 @@ class Warehouse(Entity):
         self._identify()
         self._news: dict[str, set[str]] = {}
         self._snapshots: list[str] = []
+        self._telling = ""
         self._discoveries: list[contracts.DiscoveryResult] = []
         self._alias_news: list[tuple[str, AliasRequest]] = []
         self._reborn: WarehouseConfiguration | None = None
@@ -107,11 +108,15 @@ class Warehouse(Entity):
             self._collect()
         while self._alias_news:
             await self._tell_project(*self._alias_news.pop(0))
-        while self._snapshots:
-            await self._tell_snapshot(self._snapshots.pop(0))
-        while self._news:
-            stage = next(iter(self._news))
-            await self._tell(stage, self._news.pop(stage))
+        try:
+            while self._snapshots:
+                self._telling = self._snapshots.pop(0)
+                await self._tell_snapshot(self._telling)
+            while self._news:
+                self._telling = next(iter(self._news))
+                await self._tell(self._telling, self._news.pop(self._telling))
+        finally:
+            self._telling = ""
 
     # -- what Projects, Stages and discovery say ---------------------------------------------------------------
 
@@ -292,7 +297,8 @@ class Warehouse(Entity):
     @workflow.query
     def describe(self) -> WarehouseState:
         """Everything the Warehouse knows but its Freight and applied commands."""
-        return self.state.model_copy(update={"seen": {}, "freight": {}})
+        untold = tuple(sorted({*self._news, *self._snapshots, self._telling} - {""}))
+        return self.state.model_copy(update={"seen": {}, "freight": {}, "untold": untold})
 
     # -- acting --------------------------------------------------------------------------------------------------
 

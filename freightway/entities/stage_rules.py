@@ -29,7 +29,7 @@ from freightway.entities.stage import (
     Summary,
 )
 from freightway.entities.verification import VerificationPhase, VerificationResult
-from freightway.errors import Refused
+from freightway.errors import NotReady, Refused
 from freightway.promotion.model import FreightReference, KindFacts, Phase, PlannedStep, PromotionPlan
 from freightway.promotion.plan import freight_collection, make_plan
 from freightway.resources.load import parse_resource
@@ -94,6 +94,16 @@ def explain(state: StageState, freight: FreightRecord, now: datetime) -> Verdict
     return availability.explain(state.name, state.requests, freight, now)
 
 
+def _not_heard(state: StageState) -> NotReady | None:
+    """Return what to answer while a Warehouse has not sent its Freight yet, None once every one has."""
+    missing = state.missing_origins
+    if not missing:
+        return None
+    return NotReady(
+        f"Stage {state.name!r} has not heard from Warehouse {missing[0]!r} yet; ask again in a moment"
+    )
+
+
 def check_promotion(state: StageState, request: PromoteRequest, now: datetime) -> FreightRecord:
     """Check that a promotion may be asked for; returns its Freight.
 
@@ -108,7 +118,10 @@ def check_promotion(state: StageState, request: PromoteRequest, now: datetime) -
         raise Refused("break glass needs a reason")
     if len(state.queue) >= MOST_QUEUED:
         raise Refused(f"{len(state.queue)} promotions wait in Stage {state.name!r}; abort some first")
-    freight = resolve_freight(state, request.freight, request.origin, now)
+    try:
+        freight = resolve_freight(state, request.freight, request.origin, now)
+    except Refused as error:
+        raise _not_heard(state) or error from None
     verdict = explain(state, freight, now)
     if not verdict.available:
         raise Refused(

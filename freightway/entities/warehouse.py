@@ -54,7 +54,11 @@ class SubscriptionProblem(Model):
 
 
 class WarehouseState(EntityState):
-    """What a Warehouse owns: its subscriptions, what was discovered last, its Freight."""
+    """What a Warehouse owns: its subscriptions, what was discovered last, its Freight.
+
+    Attributes:
+        untold: Stages that have not been told all of it, as the Warehouse answers when it is asked.
+    """
 
     spec: dict[str, Any] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)
@@ -72,6 +76,7 @@ class WarehouseState(EntityState):
     refresh_wanted: bool = False
     schedule_wanted: bool = False
     collect_at: datetime | None = None
+    untold: tuple[str, ...] = ()
 
     def take_configuration(self, news: WarehouseConfiguration) -> list[str]:
         """Take what the Project says; returns the Stages that are new and want all Freight."""
