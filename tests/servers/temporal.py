@@ -96,7 +96,7 @@ class Pipeline:
 
     async def apply(self, *documents: Mapping[str, Any]) -> None:
         """Apply resources, with this project's name filled in, and wait until the entities know of it."""
-        mine = [self._own(document) for document in documents]
+        mine = [self.own(document) for document in documents]
         await self.api.apply(mine)
         for document in mine:
             name = document["metadata"]["name"]
@@ -108,7 +108,8 @@ class Pipeline:
             elif document["kind"] == "Warehouse":
                 await self.warehouse_is(name, lambda state: bool(state.spec))
 
-    def _own(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def own(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a manifest with this project's name filled in."""
         metadata = dict(document.get("metadata") or {})
         if document["kind"] == "Project":
             metadata["name"] = self.name

@@ -43,6 +43,19 @@ async def test_freight_goes_from_stage_to_stage_by_itself(project: Pipeline) -> 
     assert [item.kind for item in state.finished] == ["auto"]
 
 
+async def test_what_follows_an_apply_at_once_waits_for_the_freight_to_arrive(project: Pipeline) -> None:
+    await project.apply(PROJECT, warehouse())
+    freight = await project.freight(A)
+    ends = []
+    for number in range(5):
+        name = f"dev{number}"
+        await project.api.apply([project.own(stage(name))])
+        answer = await project.api.promote(PromoteRequest(project=project.name, stage=name))
+        assert answer.freight == freight.name
+        ends.append(await project.ended(answer))
+    assert {end.phase for end in ends} == {"Succeeded"}
+
+
 async def test_a_control_flow_stage_passes_freight_on(project: Pipeline) -> None:
     await project.apply(
         PROJECT,
