@@ -94,6 +94,9 @@ class PlainFailureConverter(FailureConverter):
         """Convert an exception, with what caused it."""
         _log(exception)
         self._inner.to_failure(exception, payload_converter, failure)
+        while failure.HasField("cause") and failure.cause.message == failure.message:
+            # A refusal says the same as the error that it was made of.
+            _drop(failure)
         current = failure
         self._finish(current, payload_converter)
         while current.HasField("cause"):
@@ -142,6 +145,16 @@ def with_codec(codec: PayloadCodec, *, given: type[FailureConverter] | None = No
     return DataConverter(
         payload_converter_class=PlainPayloadConverter, failure_converter_class=chosen, payload_codec=codec
     )
+
+
+def _drop(failure: Failure) -> None:
+    """Take the cause of a failure out of the chain."""
+    beyond = Failure()
+    if failure.cause.HasField("cause"):
+        beyond.CopyFrom(failure.cause.cause)
+        failure.cause.CopyFrom(beyond)
+    else:
+        failure.ClearField("cause")
 
 
 def _log(exception: BaseException) -> None:

@@ -116,6 +116,8 @@ class Promote:
         if answer.refused:
             raise refused(answer.refused)
         self._answer = PromoteAnswer.model_validate(answer.result)
+        if self._ended is not None and self._ended.promotion != self._answer.promotion:
+            self._ended = None
 
     async def _look(self) -> None:
         """Ask Temporal for the promotion's end, should the Stage's message have been lost."""
@@ -141,8 +143,11 @@ class Promote:
     @workflow.signal
     @tolerant
     def promotion_ended(self, ended: PromotionEnded | None = None) -> None:
-        """Take the end of the promotion."""
-        if ended is not None:
+        """Take the end of the promotion; what names no promotion or another one is dropped."""
+        if ended is None or not ended.phase or not ended.promotion:
+            return
+        # It may be over before the Stage's answer has come.
+        if self._answer is None or ended.promotion == self._answer.promotion:
             self._ended = ended
 
     @workflow.query

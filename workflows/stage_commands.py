@@ -200,9 +200,9 @@ class StageCommands(StageMessages):
                     promotion=queued.promotion,
                 )
                 return Done(message=f"promotion {request.name} is taken out of the queue")
-            promotion = names.promotion_id(self.state.project, self._current(request.name))
-            self.aborts.append((promotion, request))
-            return Done(message=f"promotion {request.name} is being aborted")
+            current = self._current(request.name)
+            self.aborts.append((names.promotion_id(self.state.project, current), request))
+            return Done(message=f"promotion {current} is being aborted")
 
         return self.apply_once(request, act, Done)
 

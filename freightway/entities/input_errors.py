@@ -48,7 +48,9 @@ _WANTED = {
     "time_delta_parsing": "a duration such as 90s, 5m or 1h30m",
     "bytes_type": "a text",
 }
-_ARGUMENTS = re.compile(r"^[\w.<>]+\(\) takes .+ positional arguments? but (\d+) (?:was|were) given$")
+_ARGUMENTS = re.compile(
+    r"^[\w.<>]+\(\) takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) (?:was|were) given$"
+)
 _FIELD = re.compile(r"^[^\[\](){}\s]+$")
 
 
@@ -65,8 +67,11 @@ def input_sentence(error: ValidationError) -> str:
 def argument_sentence(error: TypeError) -> str:
     """Return a sentence if a handler was called with too many inputs, else an empty text."""
     match = _ARGUMENTS.match(str(error))
+    if not match:
+        return ""
     # Python counts the object that the handler belongs to.
-    return f"a single input is wanted, not {int(match.group(1)) - 1}" if match else ""
+    most, count = (int(number) - 1 for number in match.groups())
+    return f"{'a single' if most else 'no'} input is wanted, not {count}"
 
 
 def _place(location: Sequence[str | int]) -> str:

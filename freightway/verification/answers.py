@@ -95,8 +95,12 @@ def check_answer(run: AnalysisRun, answer: Answer) -> Question:
     """Return the question that an answer belongs to.
 
     Raises:
-        Refused: if no such question is open, it is not clear which is meant, or the actor may not answer it.
+        Refused: if nobody is named as answering, no such question is open, it is not clear which is meant, or the
+            actor may not answer it.
     """
+    if not answer.actor:
+        # What says nothing must not approve.
+        raise Refused("say who answers: actor")
     questions = open_questions(run)
     if answer.metric:
         questions = tuple(question for question in questions if question.metric == answer.metric)
@@ -110,9 +114,7 @@ def check_answer(run: AnalysisRun, answer: Answer) -> Question:
     question = questions[0]
     if question.approvers and answer.actor not in question.approvers:
         allowed = ", ".join(question.approvers)
-        raise Refused(
-            f"{answer.actor or 'an unnamed actor'} may not answer {question.metric!r}; ask {allowed}"
-        )
+        raise Refused(f"{answer.actor} may not answer {question.metric!r}; ask {allowed}")
     return question
 
 
@@ -124,12 +126,11 @@ def take_answer(run: AnalysisRun, answer: Answer, now: datetime) -> AnalysisRun:
     """
     question = check_answer(run, answer)
     verdict = "approved" if answer.approve else "rejected"
-    by = f" by {answer.actor}" if answer.actor else ""
     result = MeasurementResult(
         phase=AnalysisPhase.SUCCESSFUL if answer.approve else AnalysisPhase.FAILED,
         value=verdict,
-        message=f"{verdict}{by}" + (f": {answer.reason}" if answer.reason else ""),
-        metadata={"actor": answer.actor} if answer.actor else {},
+        message=f"{verdict} by {answer.actor}" + (f": {answer.reason}" if answer.reason else ""),
+        metadata={"actor": answer.actor},
     )
     return record(run, question.metric, result, now)
 

@@ -70,4 +70,6 @@ def test_too_many_inputs_are_counted() -> None:
     with pytest.raises(TypeError) as caught:
         handler(object(), 1, 2, 3)  # type: ignore[call-arg]
     assert argument_sentence(caught.value) == "a single input is wanted, not 3"
+    none = TypeError("Stage.describe() takes 1 positional argument but 2 were given")
+    assert argument_sentence(none) == "no input is wanted, not 1"
     assert argument_sentence(TypeError("unsupported operand")) == ""

@@ -80,10 +80,15 @@ def test_terminated_run_withdraws_its_question() -> None:
             Answer(approve=True, actor="eve"),
             "eve may not answer 'qa'; ask ada, bob",
         ),
-        (asking(approvers=["ada"]), Answer(approve=True), "an unnamed actor may not answer"),
-        (asking(), Answer(approve=True, metric="other"), "metric 'other' waits for no answer"),
-        (asking("a", "b"), Answer(approve=True), "name one of a, b"),
-        (terminate(asking()).changed(phase=AnalysisPhase.FAILED), Answer(approve=True), "no metric waits"),
+        (asking(approvers=["ada"]), Answer(approve=True), "say who answers: actor"),
+        (asking(), Answer(approve=True), "say who answers: actor"),
+        (asking(), Answer(approve=True, actor="ada", metric="other"), "metric 'other' waits for no answer"),
+        (asking("a", "b"), Answer(approve=True, actor="ada"), "name one of a, b"),
+        (
+            terminate(asking()).changed(phase=AnalysisPhase.FAILED),
+            Answer(approve=True, actor="ada"),
+            "no metric waits",
+        ),
     ],
 )
 def test_answer_that_fits_no_question_is_refused(run: AnalysisRun, answer: Answer, why: str) -> None:
@@ -104,6 +109,6 @@ def test_answer_at_the_last_moment_beats_the_deadline() -> None:
     run = asking()
     (task,), _ = due(run, later)
     ended = ask(run, task)
-    run = record(take_answer(run, Answer(approve=True), later), task, ended, later)
+    run = record(take_answer(run, Answer(approve=True, actor="ada"), later), task, ended, later)
     assert [measured.value for measured in run.metric_results[0].measurements] == ["approved"]
     assert assess(run, later).phase is AnalysisPhase.SUCCESSFUL
