@@ -22,7 +22,12 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
+from temporalio.worker import (
+    PollerBehaviorAutoscaling,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerDeploymentConfig,
+)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from freightway import names
@@ -76,7 +81,11 @@ PASSED_THROUGH = (
 )
 
 GRACE = timedelta(seconds=10)
-"""How long steps that run may take to end when the worker is told to stop; longer ones are handed over."""
+"""How long steps that run may take to end when the worker is told to stop; longer ones are handed over. Steps of the
+common queue have it first, then those of the host and of the shards: a worker is gone after twice as long."""
+
+GRACE_VARIABLE = "FREIGHTWAY_GRACE"
+"""Environment variable: another grace, in seconds."""
 
 STICKY = timedelta(seconds=1.5)
 """How long a workflow's next task waits for the worker that has it in memory before any other may take it: a killed
@@ -95,6 +104,20 @@ def default_home() -> Path:
     return Path(os.environ.get("FREIGHTWAY_HOME") or Path.home() / ".freightway").expanduser().resolve()
 
 
+def default_grace() -> timedelta:
+    """Return how long steps may take to end when the worker is told to stop: ``FREIGHTWAY_GRACE`` or 10 s.
+
+    Raises:
+        FreightwayError: if the variable is not a number of seconds.
+    """
+    text = os.environ.get(GRACE_VARIABLE, "")
+    if not text:
+        return GRACE
+    if not text.isdigit():
+        raise FreightwayError(f"{GRACE_VARIABLE} must be a whole number of seconds, not {text!r}")
+    return timedelta(seconds=int(text))
+
+
 @dataclass(frozen=True)
 class WorkerSettings:
     """What a worker is told.
@@ -106,6 +129,10 @@ class WorkerSettings:
         activities_at_once: most activities that run at once on each queue.
         build_id: turns worker versioning on (see docs/upgrading.md); empty for none.
         cached_workflows: most workflows kept in memory.
+        grace: how long steps may take to end when the worker is told to stop.
+        sandbox: whether workflows run in the SDK's sandbox, which refuses careless workflow code. Off, because it
+            costs memory for every workflow and time for every message, and users bring no workflows of their own;
+            the tests of the workflows and the replay of histories run in it.
     """
 
     home: Path = field(default_factory=default_home)
@@ -114,6 +141,8 @@ class WorkerSettings:
     activities_at_once: int = 50
     build_id: str = ""
     cached_workflows: int = 1000
+    grace: timedelta = field(default_factory=default_grace)
+    sandbox: bool = False
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
@@ -146,12 +175,15 @@ async def workers(client: Client, settings: WorkerSettings) -> AsyncIterator[Cat
     async with AsyncExitStack() as stack:
         stack.push_async_callback(catalogue.aclose)
         # Left in reverse order: the workflow worker stops first, while steps can still answer it.
-        await stack.enter_async_context(_worker(ours, settings, catalogue.host_queue, catalogue.host))
         alive = names.alive_queue(catalogue.host_queue)
         await stack.enter_async_context(_worker(ours, settings, alive, [host_alive]))
-        for shard in settings.shards:
-            queue = names.shard_queue(shard)
-            await stack.enter_async_context(_worker(ours, settings, queue, catalogue.anywhere))
+        steps = [_worker(ours, settings, catalogue.host_queue, catalogue.host)]
+        steps += [
+            _worker(ours, settings, names.shard_queue(shard), catalogue.anywhere) for shard in settings.shards
+        ]
+        for one in steps:
+            await stack.enter_async_context(one)
+        stack.push_async_callback(_shut_down, steps)
         if settings.workflows:
             await stack.enter_async_context(
                 _worker(ours, settings, names.TASK_QUEUE, catalogue.anywhere, WORKFLOWS)
@@ -180,19 +212,24 @@ def _worker(
         task_queue=queue,
         workflows=workflows,
         activities=activities,
-        workflow_runner=workflow_runner(),
+        workflow_runner=workflow_runner() if settings.sandbox else UnsandboxedWorkflowRunner(),
         workflow_failure_exception_types=[ValidationError, TypeError],
         max_cached_workflows=settings.cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
         max_concurrent_activities=settings.activities_at_once,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        graceful_shutdown_timeout=GRACE,
+        graceful_shutdown_timeout=settings.grace,
         # Fixed numbers of pollers wait for one of a queue's partitions two to three times longer.
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         deployment_config=deployment,
     )
+
+
+async def _shut_down(together: Sequence[Worker]) -> None:
+    """Stop several workers at once, so that their steps have one grace and not one after the other."""
+    await asyncio.gather(*(worker.shutdown() for worker in together))
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
@@ -243,9 +280,9 @@ def main() -> None:
     """Run a worker with the settings of the environment."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     shards = tuple(filter(None, os.environ.get("FREIGHTWAY_SHARDS", "").split(",")))
-    settings = WorkerSettings(shards=shards, build_id=os.environ.get("FREIGHTWAY_BUILD_ID", ""))
     code = 0
     try:
+        settings = WorkerSettings(shards=shards, build_id=os.environ.get("FREIGHTWAY_BUILD_ID", ""))
         asyncio.run(serve(settings))
     except FreightwayError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -51,7 +51,7 @@ async def dev_server(flags: Mapping[str, str] = TEST_FLAGS) -> AsyncIterator[Cli
 @asynccontextmanager
 async def world(home: Path, flags: Mapping[str, str] = TEST_FLAGS) -> AsyncIterator[World]:
     """Start a server and a worker, and give what tests act through."""
-    async with dev_server(flags) as client, workers(client, WorkerSettings(home=home)):
+    async with dev_server(flags) as client, workers(client, WorkerSettings(home=home, sandbox=True)):
         yield World(client, home)
 
 
