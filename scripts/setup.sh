@@ -7,11 +7,17 @@ cd "$(dirname "$0")/.."
 package="."
 [ -z "${EXTRAS:-}" ] || package=".[${EXTRAS}]"
 
+# Compiled once here: every command and worker is a process of its own, and where Python may not write bytecode
+# (PYTHONDONTWRITEBYTECODE, as in many images) each would compile all of it again.
+compile() { .venv/bin/python -m compileall -q freightway workflows activities adapters cli worker.py; }
+
 fail() { printf 'setup: %s\n' "$1" >&2; exit 1; }
 
 if command -v uv >/dev/null 2>&1; then
   [ -x .venv/bin/python ] || uv venv --quiet --python '>=3.11' .venv
-  exec uv pip install --quiet --python .venv/bin/python -e "$package" --group dev
+  uv pip install --quiet --compile-bytecode --python .venv/bin/python -e "$package" --group dev
+  compile
+  exit
 fi
 
 python=""
@@ -30,3 +36,4 @@ fi
 # pip older than 25.1 does not know dependency groups
 .venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 .venv/bin/python -m pip install --quiet -e "$package" --group dev
+compile
