@@ -37,6 +37,7 @@ from freightway.connection import connect, ensure_search_attributes
 from freightway.encryption import converter_beside
 from freightway.errors import FreightwayError
 from freightway.resources.meta import build_models
+from freightway.shared_code import share_code
 from freightway.workflows.cluster import Cluster
 from freightway.workflows.discovery import Discovery
 from freightway.workflows.health_check import HealthCheck
@@ -74,6 +75,8 @@ PASSED_THROUGH = (
     "freightway.resources",
     "freightway.selection",
     "freightway.verification",
+    # Constants only, and the dearest of the workflows' modules to import.
+    "freightway.workflows.options",
     "re2",
     "_re2",
     "yaml",
@@ -147,6 +150,7 @@ class WorkerSettings:
 
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Return the sandbox of our workflows: the core passes through, the workflows do not."""
+    share_code("freightway.workflows")
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
