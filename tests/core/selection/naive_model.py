@@ -34,12 +34,19 @@ class NaiveModel:
     control_flow: frozenset[str]
     origins: dict[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    _about: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
 
     def note(self, at: datetime, kind: Kind, freight: str, stage: str) -> None:
-        self.events.append(Event(at, kind, freight, stage))
+        event = Event(at, kind, freight, stage)
+        self.events.append(event)
+        self._about.setdefault((freight, stage), []).append(event)
 
     def about(self, freight: str, stage: str) -> list[Event]:
-        return [event for event in self.events if event.freight == freight and event.stage == stage]
+        return self._about.get((freight, stage), [])
+
+    def count(self, freight: str) -> int:
+        """How many events there are of Freight."""
+        return sum(len(events) for (name, _), events in self._about.items() if name == freight)
 
     def verified_since(self, freight: str, stage: str) -> datetime | None:
         since = None
