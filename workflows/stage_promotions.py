@@ -11,6 +11,7 @@ from temporalio.exceptions import (
     CancelledError,
     ChildWorkflowError,
     TerminatedError,
+    TimeoutError,
     WorkflowAlreadyStartedError,
 )
 from temporalio.workflow import ParentClosePolicy
@@ -221,5 +222,7 @@ def _promotion_result(
         phase, message = Phase.ABORTED, "the promotion's workflow was terminated"
     elif isinstance(cause, CancelledError):
         phase, message = Phase.ABORTED, "the promotion's workflow was cancelled"
+    elif isinstance(cause, TimeoutError):
+        message = f"the promotion was not over after {options.PROMOTION_LIFE.days} days and was ended"
     name = workflow_id.rpartition("/")[2]
     return PromotionResult(promotion=name, phase=phase, message=message, freight=freight)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from freightway import names
-from freightway.entities.messages import PromoteAnswer, RepairRequest
+from freightway.entities.messages import Done, PromoteAnswer, RepairRequest
 from freightway.errors import Refused
+from tests.servers.http_server import Reply
 from tests.servers.manifests import PROJECT, post, stage, warehouse
 from tests.servers.temporal import Pipeline
 from tests.workflows.conftest import Outside
@@ -82,10 +85,16 @@ async def test_a_parked_promotion_is_aborted_and_the_next_one_runs(
 
 async def test_the_same_repair_sent_twice_is_applied_once(project: Pipeline, outside: Outside) -> None:
     answer = await parked(project, outside)
-    request = RepairRequest(id="once", action="retry", vars={"works": "yes"})
+    go_on = asyncio.Event()
+    outside.answers["/third"] = Reply(json={"ok": True}, wait_for=go_on)
+    request = RepairRequest(id="once", actor="ann", action="retry", vars={"works": "yes"})
     first = await project.api.repair(project.name, answer.promotion, request)
+    again = await project.api.repair(project.name, answer.promotion, request)
+    # Temporal itself knows an update by its id; the promotion knows the command.
     handle = project.handle(names.promotion_id(project.name, answer.promotion))
-    await project.ended(answer)
+    by_another_id = await handle.execute_update("repair", request, id="another", result_type=Done)
+    assert first == again == by_another_id
     assert first.message == "the failed step is retried"
-    assert (await handle.describe()).status.name == "COMPLETED"
+    go_on.set()
+    assert (await project.ended(answer)).phase == "Succeeded"
     assert (outside.count("/first"), outside.count("/third")) == (1, 1)

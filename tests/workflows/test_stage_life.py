@@ -10,6 +10,7 @@ import pytest
 from freightway import names
 from freightway.entities.messages import AnswerRequest, PromoteRequest
 from freightway.errors import Refused
+from freightway.workflows import options
 from tests.servers.http_server import Reply
 from tests.servers.manifests import (
     PROJECT,
@@ -287,7 +288,7 @@ async def test_a_promotion_ended_from_outside_does_not_block_the_queue(
     assert (first.promotion, first.phase.value) == (stuck.promotion, "Aborted")
 
 
-async def test_a_promotion_that_lives_too_long_does_not_block_the_queue(
+async def test_a_promotion_that_lives_too_long_is_ended_and_the_next_one_starts(
     project: Pipeline, outside: Outside
 ) -> None:
     outside.answers["/gate"] = _ready(False)
@@ -296,9 +297,36 @@ async def test_a_promotion_that_lives_too_long_does_not_block_the_queue(
     stuck = await project.promote("dev", freight)
     await until(lambda: outside.count("/gate"), bool)
     waiting = await project.promote("dev", freight)
+    workflow_id = names.promotion_id(project.name, stuck.promotion)
+    await project.forward(workflow_id, options.PROMOTION_LIFE + timedelta(hours=1))
+    assert await until(lambda: project.api.status(workflow_id), lambda status: status != "RUNNING", 60) == (
+        "TIMED_OUT"
+    )
+    state = await project.stage_is(
+        "dev",
+        lambda state: state.current is not None and state.current.promotion == waiting.promotion,
+        60,
+    )
+    assert [(item.promotion, item.phase.value) for item in state.finished] == [(stuck.promotion, "Errored")]
+    assert state.finished[0].message == "the promotion was not over after 90 days and was ended"
+    assert [event.promotion for event in await project.events("PromotionErrored")] == [stuck.promotion]
+    outside.answers["/gate"] = _ready(True)
+    await project.api.refresh(project.name, "promotion", waiting.promotion)
+    assert (await project.ended(waiting, 60)).phase == "Succeeded"
+
+
+async def test_what_waits_and_what_runs_is_aborted_and_the_queue_goes_on(
+    project: Pipeline, outside: Outside
+) -> None:
+    outside.answers["/gate"] = _ready(False)
+    await project.apply(PROJECT, warehouse(), stage("dev", steps=[waits(outside.at("/gate"))]))
+    freight = await project.freight(A)
+    running = await project.promote("dev", freight)
+    await until(lambda: outside.count("/gate"), bool)
+    waiting = await project.promote("dev", freight)
     outside.answers["/gate"] = _ready(True)
     await project.api.abort(project.name, waiting.promotion)
-    await project.api.abort(project.name, stuck.promotion)
+    await project.api.abort(project.name, running.promotion)
     again = await project.promote("dev", freight)
     assert (await project.ended(again)).phase == "Succeeded"
     phases = [item.phase.value for item in (await project.stage("dev")).finished]
