@@ -74,8 +74,9 @@ class EntityActivities:
     @activity.defn(name="tell")
     async def tell(self, request: contracts.TellRequest) -> contracts.Told:
         """Deliver signals to entities, starting those that do not run; in order for each entity."""
-        lanes: dict[str, list[contracts.Message]] = {}
-        for message in request.messages:
+        kinds: dict[str, dict[str, list[contracts.Message]]] = {}
+        for message in await self._checked(request.messages):
+            lanes = kinds.setdefault(message.workflow, {})
             lanes.setdefault(message.workflow_id, []).append(message)
         slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -87,8 +88,30 @@ class EntityActivities:
                     if not await self._tell_one(message, only_running=request.only_running)
                 ]
 
-        absent = [missed for part in await asyncio.gather(*map(deliver, lanes.values())) for missed in part]
-        return contracts.Told(delivered=len(request.messages) - len(absent), absent=tuple(absent))
+        sent, absent = 0, []
+        for lanes in kinds.values():
+            for missed in await asyncio.gather(*map(deliver, lanes.values())):
+                absent += missed
+            sent += sum(map(len, lanes.values()))
+        return contracts.Told(delivered=sent - len(absent), absent=tuple(absent))
+
+    async def _checked(self, messages: tuple[contracts.Message, ...]) -> list[contracts.Message]:
+        """Take back the word that a new entity is alone where something of its project runs: it looks for itself."""
+        projects = {str(message.start["project"]) for message in messages if message.start.get("alone")}
+        busy = {project for project in projects if await self._is_busy(project)}
+        return [
+            message.model_copy(update={"start": {**message.start, "alone": False}})
+            if message.start.get("alone") and message.start["project"] in busy
+            else message
+            for message in messages
+        ]
+
+    async def _is_busy(self, project: str) -> bool:
+        found = await self._client.count_workflows(
+            f'FreightwayProject = "{project}" AND ExecutionStatus = "Running" '
+            'AND WorkflowType IN ("Promotion", "Verification")'
+        )
+        return found.count > 0
 
     async def _tell_one(self, message: contracts.Message, *, only_running: bool) -> bool:
         if only_running:
@@ -112,6 +135,7 @@ class EntityActivities:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=message.summary or None,
             search_attributes=typed(message.attributes),
+            memo=message.memo or None,
             **signal,
         )
         return True

@@ -55,6 +55,7 @@ class Message(Model):
     Attributes:
         workflow: the workflow type, started with ``start`` as its argument.
         signal: the signal's name; empty to start the entity only.
+        memo: what it shows of itself until it says otherwise; the same holds for the attributes.
     """
 
     workflow: str
@@ -64,10 +65,11 @@ class Message(Model):
     start: dict[str, Any] = Field(default_factory=dict)
     summary: str = ""
     attributes: dict[str, str] = Field(default_factory=dict)
+    memo: dict[str, Any] = Field(default_factory=dict)
 
 
 class TellRequest(Model):
-    """Deliver messages, in order for each entity.
+    """Deliver messages: in order for each entity, and to one type of entity after the other, as they come first.
 
     Attributes:
         only_running: do not start entities; a message to one that does not run is dropped.

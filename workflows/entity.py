@@ -28,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
 
 from freightway.workflows import options
 
-_SUMMARY_KEY = "freightway"
 _KNOWN = "; see docs/temporal.md for the messages of each workflow"
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -71,7 +70,9 @@ class Entity:
         self._pause = options.INTERVALS.after_error
         self._suggested_at = 0
         self._shown: dict[str, Any] = {}
-        self._attributes: list[str] = []
+        self._attributes: dict[str, Any] = {}
+        if not workflow.info().continued_run_id:
+            self._take_shown()
         self._details = ""
         self.dirty = True
 
@@ -151,15 +152,21 @@ class Entity:
     ) -> None:
         """Publish memo, search attributes and current details, each only if it changed."""
         if summary != self._shown:
-            workflow.upsert_memo({_SUMMARY_KEY: summary})
+            workflow.upsert_memo({names.MEMO_KEY: summary})
             self._shown = summary
-        marks = [f"{update.key.name}={update.value!r}" for update in attributes]
-        if marks != self._attributes:
+        # An empty list and none at all are the same to the server.
+        values = {update.key.name: update.value for update in attributes if update.value}
+        if values != self._attributes:
             workflow.upsert_search_attributes(list(attributes))
-            self._attributes = marks
+            self._attributes = values
         if details != self._details:
             workflow.set_current_details(details)
             self._details = details
+
+    def _take_shown(self) -> None:
+        """Take it that what was given at the start is shown already."""
+        self._shown = dict(workflow.memo_value(names.MEMO_KEY, {}))
+        self._attributes = {pair.key.name: pair.value for pair in workflow.info().typed_search_attributes}
 
     # -- life -------------------------------------------------------------------------------------------------
 
@@ -275,7 +282,7 @@ class Entity:
 
     def continue_as(self, state: EntityState) -> None:
         """Go on in a new run with this state."""
-        workflow.continue_as_new(state, memo={_SUMMARY_KEY: self._shown})
+        workflow.continue_as_new(state, memo={names.MEMO_KEY: self._shown})
 
 
 def _sentence(error: Exception) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from temporalio import workflow
-from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
@@ -26,42 +23,33 @@ with workflow.unsafe.imports_passed_through():
         Known,
         ProjectState,
         apply_resources,
-        configuration,
         delete,
         delete_targets,
         known,
         parse_all,
-        subscribers,
-        upstream_of,
     )
-    from freightway.entities.warehouse import WarehouseConfiguration
+    from freightway.resources.meta import Resource
     from freightway.selection.alias import alias_for
     from freightway.selection.freezes import Freeze
     from freightway.selection.stage_selector import StageSelector
 
-from freightway.workflows import options
-from freightway.workflows.entity import Entity, check_identity, refused, tolerant
+from freightway.workflows.entity import check_identity, refused, tolerant
+from freightway.workflows.project_messages import MESSAGES_AT_ONCE, ProjectMessages
 
-_MESSAGES_AT_ONCE = 40
-"""Messages in one activity; keeps its input far below the payload limit."""
 _MOST_FREEZES = 100
-_AS_PROMISED = ("RUNNING", "CONTINUED_AS_NEW")
 
 
 @workflow.defn(name="Project")
-class Project(Entity):
+class Project(ProjectMessages):
     """One project."""
 
     @workflow.init
     def __init__(self, state: ProjectState | None = None) -> None:
-        super().__init__()
-        self.state: ProjectState = state or ProjectState()
+        super().__init__(state or ProjectState())
         self.state.name = self.state.project = workflow.info().workflow_id.partition("/")[2]
         self.state.began = self.state.began or int(workflow.now().timestamp() * 1000)
         self._renames: list[tuple[str, AliasRequest]] = []
-        self._telling = 0
-        self._registered = bool(workflow.info().continued_run_id)
-        self._health_scheduled = self._registered
+        self._parsed: tuple[str, list[Resource]] = ("", [])
 
     @workflow.run
     async def run(self, state: ProjectState | None = None) -> None:
@@ -83,11 +71,11 @@ class Project(Entity):
         if not self._registered or self.state.retired:
             await self._register()
         while self.state.retiring:
-            await self._retire(self.state.retiring[:_MESSAGES_AT_ONCE])
+            await self._retire(self.state.retiring[:MESSAGES_AT_ONCE])
         while self.state.unsure:
-            await self._make_sure(self.state.unsure[:_MESSAGES_AT_ONCE])
+            await self._make_sure(self.state.unsure[:MESSAGES_AT_ONCE])
         while self.state.untold:
-            await self._tell(self.state.untold[:_MESSAGES_AT_ONCE])
+            await self._tell(self.state.next_told(MESSAGES_AT_ONCE))
         while self._renames:
             warehouse, request = self._renames.pop(0)
             await self._deliver(
@@ -114,8 +102,11 @@ class Project(Entity):
             if request.more:
                 self.state.parts.setdefault(request.upload, []).extend(request.documents)
                 return ApplyAnswer(generation=self.state.generation)
-            documents = [*self.state.parts.pop(request.upload, []), *request.documents]
-            changes = apply_resources(self.state, parse_all(documents), dry_run=request.dry_run)
+            earlier = self.state.parts.pop(request.upload, [])
+            parsed_id, resources = self._parsed
+            if earlier or parsed_id != request.id:
+                resources = parse_all([*earlier, *request.documents])
+            changes = apply_resources(self.state, resources, dry_run=request.dry_run)
             if not request.dry_run:
                 self.state.break_off_uploads()
                 self._emit_changes(changes, request.actor)
@@ -135,6 +126,8 @@ class Project(Entity):
             if foreign:
                 raise refused(f"{', '.join(foreign)}: of another project than {self.state.name!r}")
             resources = parse_all(request.documents)
+            # Only to save the handler the work: it parses for itself where no validator ran, as in a replay.
+            self._parsed = (request.id, resources)
             if not request.more:
                 apply_resources(self.state, resources, dry_run=True)
 
@@ -265,8 +258,11 @@ class Project(Entity):
     def cluster(self, news: ClusterNews | None = None) -> None:
         """Take what the Cluster owns."""
         if news is not None and news.generation >= self.state.cluster.generation:
+            if news.model_copy(update={"generation": 0}) != self.state.cluster.model_copy(
+                update={"generation": 0}
+            ):
+                self.state.tell_stages()
             self.state.cluster = news
-            self.state.tell_stages()
             self.dirty = True
 
     @workflow.signal
@@ -303,7 +299,7 @@ class Project(Entity):
     def known(self) -> Known:
         """What the project has."""
         found = known(self.state)
-        return found.model_copy(update={"pending": found.pending + self._telling})
+        return found.model_copy(update={"pending": found.pending + self.telling})
 
     @workflow.query
     def describe(self) -> ProjectState:
@@ -319,130 +315,6 @@ class Project(Entity):
             shown = ", ".join(f"{change.kind} {change.name} {change.action}" for change in changed[:10])
             more = f" and {len(changed) - 10} more" if len(changed) > 10 else ""
             self.emit(reason, shown + more, actor=actor)
-
-    async def _register(self) -> None:
-        self._registered = True
-        action = "forget" if self.state.retired else "register"
-        message = contracts.Message(
-            workflow="Cluster",
-            workflow_id=names.CLUSTER_ID,
-            signal=action,
-            payload={"name": self.state.name},
-            summary="Cluster",
-        )
-        await self._deliver([message])
-
-    async def _make_sure(self, keys: list[str]) -> None:
-        """Look whether entities that were applied without a change run; one that was terminated is told anew."""
-        ids = {self._entity_id(key): key for key in keys}
-        answer = await workflow.execute_activity(
-            contracts.workflow_status,
-            contracts.StatusRequest(workflow_ids=tuple(ids)),
-            summary="do they run?",
-            **options.QUICK,
-        )
-        for found in answer.workflows:
-            key = ids[found.workflow_id]
-            kind, _, name = key.partition("/")
-            if found.status not in _AS_PROMISED:
-                self.state.tell(key)
-            elif kind == "Stage" and key not in self.state.untold:
-                self.state.specs.pop(name, None)
-        self.state.unsure = self.state.unsure[len(keys) :]
-
-    def _entity_id(self, key: str) -> str:
-        kind, _, name = key.partition("/")
-        return (names.stage_id if kind == "Stage" else names.warehouse_id)(self.state.name, name)
-
-    async def _tell(self, keys: list[str]) -> None:
-        messages = []
-        told = []
-        for key in keys:
-            kind, _, name = key.partition("/")
-            if kind == "Warehouse" and name in self.state.warehouses:
-                messages.append(self._configure_warehouse(name))
-            elif kind == "Stage" and name in self.state.stages:
-                news = configuration(self.state, name)
-                told.append((name, news.spec))
-                payload = news.model_dump(mode="json", by_alias=True)
-                messages.append(self._message("Stage", name, "configure", payload))
-        # First, so that what changes meanwhile is told again.
-        self.state.untold = self.state.untold[len(keys) :]
-        try:
-            await self._deliver(messages)
-        except FailureError:
-            self.state.tell(*keys)
-            raise
-        for name, spec in told:
-            if spec is not None and self.state.specs.get(name) == spec:
-                del self.state.specs[name]
-
-    def _configure_warehouse(self, name: str) -> contracts.Message:
-        entry = self.state.warehouses[name]
-        news = WarehouseConfiguration(
-            generation=self.state.told_generation,
-            spec=entry.spec,
-            labels=entry.labels,
-            annotations=entry.annotations,
-            subscribers=subscribers(self.state, name),
-            upstream=upstream_of(self.state, name),
-        )
-        return self._message("Warehouse", name, "configure", news.model_dump(mode="json", by_alias=True))
-
-    async def _retire(self, targets: list[str]) -> None:
-        messages = [
-            self._message(kind, name, "retire", {})
-            for kind, _, name in (target.partition("/") for target in targets)
-        ]
-        self.state.retiring = self.state.retiring[len(targets) :]
-        await self._deliver(messages, only_running=True)
-
-    def _message(self, kind: str, name: str, signal: str, payload: dict[str, Any]) -> contracts.Message:
-        project = self.state.name
-        workflow_id = self._entity_id(f"{kind}/{name}")
-        attribute = names.SEARCH_STAGE if kind == "Stage" else names.SEARCH_WAREHOUSE
-        return contracts.Message(
-            workflow=kind,
-            workflow_id=workflow_id,
-            signal=signal,
-            payload=payload,
-            start={"project": project, "name": name},
-            summary=f"{kind} {name} of {project}",
-            attributes={names.SEARCH_PROJECT: project, attribute: name},
-        )
-
-    async def _deliver(self, messages: list[contracts.Message], *, only_running: bool = False) -> None:
-        if not messages:
-            return
-        self._telling = len(messages)
-        await workflow.execute_activity(
-            contracts.tell,
-            contracts.TellRequest(messages=tuple(messages), only_running=only_running),
-            summary=f"tell {len(messages)} entities"
-            if len(messages) > 1
-            else f"tell {messages[0].workflow_id}",
-            **options.QUICK,
-        )
-        self._telling = 0
-
-    async def _schedule_health(self) -> None:
-        self._health_scheduled = True
-        await workflow.execute_activity(
-            contracts.set_schedule,
-            contracts.ScheduleRequest(
-                schedule_id=names.health_schedule_id(self.state.name),
-                workflow="HealthCheck",
-                workflow_id=names.health_schedule_id(self.state.name),
-                argument={"project": self.state.name},
-                queue=names.TASK_QUEUE,
-                every=options.INTERVALS.health.total_seconds(),
-                attributes={names.SEARCH_PROJECT: self.state.name},
-                summary=f"Health of {self.state.name}",
-                delete=self.state.retired,
-            ),
-            summary="schedule health checks",
-            **options.QUICK,
-        )
 
     def _publish(self) -> None:
         state = self.state

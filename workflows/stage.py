@@ -37,14 +37,13 @@ class Stage(StagePromotions):
     @workflow.init
     def __init__(self, state: StageState | None = None) -> None:
         super().__init__(state or StageState())
-        self._fresh = not workflow.info().continued_run_id
         self._retiring = False
 
     @workflow.run
     async def run(self, state: StageState | None = None) -> None:
         """Act on what the handlers recorded until the Stage is deleted."""
         check_identity("stage", 3)
-        if self._fresh:
+        if self._is_anew():
             await self._adopt()
         await self.serve()
         await self._put_aside()
@@ -54,6 +53,15 @@ class Stage(StagePromotions):
             state.take_configuration(self.reborn)
             await workflow.wait_condition(workflow.all_handlers_finished)
             self.continue_as(state)
+
+    def _is_anew(self) -> bool:
+        """Whether promotions of an earlier life may run: it was started after a termination, or reset."""
+        info = workflow.info()
+        if info.continued_run_id:
+            return False
+        was_reset = info.run_id != info.first_execution_run_id
+        # A history that is replayed up to where it was reset to did not ask; only the rest of it may.
+        return not self.state.alone or (was_reset and workflow.patched("ask-after-reset"))
 
     def _is_idle(self) -> bool:
         """Whether the end of what runs, if anything does, is looked for by the next run too."""

@@ -9,37 +9,20 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import Field
-
     from freightway import contracts
     from freightway.entities import stage_gates, stage_rules
     from freightway.entities.events import Reason
     from freightway.entities.freight import FreightNews
-    from freightway.entities.messages import (
-        TargetRequest,
-    )
+    from freightway.entities.messages import ExplainRequest, MetadataNews, TargetRequest
     from freightway.entities.project import StageConfiguration
     from freightway.entities.promotion import PromotionResult, WaitingFor
     from freightway.entities.stage import Health, StageState
     from freightway.entities.verification import VerificationResult
     from freightway.promotion.model import Phase
-    from freightway.resources.meta import Model
     from freightway.selection.auto_promotion import Decision
     from freightway.selection.availability import Verdict
 
 from freightway.workflows.entity import Entity, tolerant
-
-
-class MetadataNews(Model):
-    """Values that the step ``set-metadata`` writes to its Stage."""
-
-    values: dict[str, Any] = Field(default_factory=dict)
-
-
-class ExplainRequest(Model):
-    """Which Freight to explain; empty for all."""
-
-    freight: str = ""
 
 
 class StageMessages(Entity):
@@ -100,7 +83,8 @@ class StageMessages(Entity):
         if news is None:
             return
         if state.retired:
-            self.reborn = news
+            # The Warehouses forget the Stage when it ends: the next run asks them.
+            self.reborn = news.model_copy(update={"fed": ()})
             return
         if news.generation < state.configuration.generation:
             return

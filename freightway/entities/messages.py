@@ -233,3 +233,15 @@ class RefreshRequest(Command):
     """Look again now."""
 
     soak: Duration | None = None
+
+
+class MetadataNews(Model):
+    """Values that the step ``set-metadata`` writes to its Stage."""
+
+    values: dict[str, Any] = Field(default_factory=dict)
+
+
+class ExplainRequest(Model):
+    """Which Freight to explain; empty for all."""
+
+    freight: str = ""

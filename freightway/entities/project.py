@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any
 
 from pydantic import Field
@@ -40,6 +41,7 @@ class StageConfiguration(Model):
         templates: the AnalysisTemplates it refers to, ``AnalysisTemplate/<name>`` -> spec.
         windows: promotion windows of the project and the cluster.
         downstream: Stages that take Freight from it.
+        fed: Warehouses that will send a new Stage by themselves what they have; it need not ask them.
     """
 
     generation: int = 0
@@ -53,6 +55,7 @@ class StageConfiguration(Model):
     freezes: tuple[Freeze, ...] = ()
     warehouses: dict[str, dict[str, Any]] = Field(default_factory=dict)
     downstream: tuple[str, ...] = ()
+    fed: tuple[str, ...] = ()
 
 
 class WarehouseEntry(Model):
@@ -81,6 +84,7 @@ class ProjectState(EntityState):
     Attributes:
         specs: Stage -> specification that was applied and not yet told.
         untold: Stages and Warehouses (``Stage/<name>``) to be told.
+        fresh: Stages that were created by what is being told.
         retiring: resources to be told that they were deleted.
         unsure: Stages and Warehouses that were applied without a change: do they run?
         parts: upload -> documents of an ``apply`` that comes in several parts.
@@ -98,6 +102,7 @@ class ProjectState(EntityState):
     cluster: ClusterNews = Field(default_factory=ClusterNews)
     specs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     untold: list[str] = Field(default_factory=list)
+    fresh: list[str] = Field(default_factory=list)
     unsure: list[str] = Field(default_factory=list)
     retiring: list[str] = Field(default_factory=list)
     parts: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
@@ -108,6 +113,17 @@ class ProjectState(EntityState):
         for key in keys:
             if key not in self.untold:
                 self.untold.append(key)
+
+    def next_told(self, most: int) -> list[str]:
+        """Return whom to tell next: Stages first, so that what Warehouses send then finds them running."""
+        self.untold.sort(key=lambda key: not key.startswith("Stage/"))
+        return self.untold[:most]
+
+    def told(self, count: int) -> None:
+        """Note that the first ones have been told."""
+        self.untold = self.untold[count:]
+        if not self.untold:
+            self.fresh.clear()
 
     def break_off_uploads(self) -> None:
         """Drop what came in parts and was not committed; the rest of it will be refused, not half applied."""
@@ -225,11 +241,17 @@ def apply_resources(
     state: ProjectState, resources: Iterable[Resource], *, dry_run: bool = False
 ) -> list[Change]:
     """Apply resources to a project's state and say what changed; nothing is told yet."""
-    target = state.model_copy(deep=True) if dry_run else state
+    target = _sketch(state) if dry_run else state
     changes = [_apply_one(target, resource) for resource in resources]
     if not dry_run:
         state.generation += 1
     return changes
+
+
+def _sketch(state: ProjectState) -> ProjectState:
+    """Return a state to try a change on: what an application adds to or takes from is copied, and nothing below."""
+    changing = ("tasks", "templates", "warehouses", "stages", "specs", "untold", "fresh", "unsure")
+    return state.model_copy(update={name: copy(getattr(state, name)) for name in changing})
 
 
 def _apply_one(state: ProjectState, resource: Resource) -> Change:
@@ -267,6 +289,8 @@ def _apply_one(state: ProjectState, resource: Resource) -> Change:
         state.stages[name] = after
         if before != after:
             state.specs[name] = spec
+            if before is None:
+                state.fresh.append(name)
             neighbours = {*after.upstream, *(before.upstream if before else ())}
             state.tell(*(f"Warehouse/{origin}" for origin in after.origins), f"Stage/{name}")
             state.tell(*(f"Stage/{other}" for other in sorted(neighbours) if other in state.stages))
@@ -290,8 +314,19 @@ def _action(before: Any, after: Any) -> Any:
     return "unchanged" if before == after else "configured"
 
 
-def configuration(state: ProjectState, stage: str) -> StageConfiguration:
-    """Return what a Stage must be told."""
+def downstream(state: ProjectState) -> dict[str, tuple[str, ...]]:
+    """Return, for each Stage that others take Freight from, those others."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(state.stages):
+        for upstream in state.stages[name].upstream:
+            found.setdefault(upstream, []).append(name)
+    return {name: tuple(others) for name, others in found.items()}
+
+
+def configuration(
+    state: ProjectState, stage: str, below: Mapping[str, tuple[str, ...]]
+) -> StageConfiguration:
+    """Return what a Stage must be told; ``below`` is what ``downstream`` gave."""
     entry = state.stages[stage]
     tasks = {f"PromotionTask/{name}": spec for name, spec in state.tasks.items()}
     tasks |= {f"ClusterPromotionTask/{name}": spec for name, spec in state.cluster.tasks.items()}
@@ -310,7 +345,10 @@ def configuration(state: ProjectState, stage: str) -> StageConfiguration:
         windows=tuple(windows),
         freezes=(*state.freezes, *state.cluster.freezes),
         warehouses={name: state.warehouses[name].spec for name in entry.origins if name in state.warehouses},
-        downstream=tuple(sorted(name for name, other in state.stages.items() if stage in other.upstream)),
+        downstream=below.get(stage, ()),
+        fed=tuple(
+            name for name in entry.origins if stage in state.fresh and f"Warehouse/{name}" in state.untold
+        ),
     )
 
 

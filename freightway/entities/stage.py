@@ -139,6 +139,7 @@ class StageState(EntityState):
 
     Attributes:
         configured: a specification has arrived.
+        alone: it was started with the word that nothing of an earlier Stage of its name runs.
         freight: copy of the facts about the Freight of the requested origins, by name.
         snapshots: origins whose Freight has arrived.
         wanted_verification: who asked to verify again, None if nobody did.
@@ -147,6 +148,7 @@ class StageState(EntityState):
     """
 
     configured: bool = False
+    alone: bool = False
     configuration: StageConfiguration = Field(default_factory=StageConfiguration)
     spec: dict[str, Any] = Field(default_factory=dict)
     freight: dict[str, FreightRecord] = Field(default_factory=dict)
@@ -171,10 +173,15 @@ class StageState(EntityState):
         if news.spec is not None:
             self.spec = news.spec
             self.configured = True
-        self.configuration = news.model_copy(update={"spec": None})
+        before, self.configuration = self.configuration, news.model_copy(update={"spec": None})
         present = [origin for origin in self.origins if origin in news.warehouses]
         self.freight = {name: record for name, record in self.freight.items() if record.origin in present}
         self.snapshots = [origin for origin in self.snapshots if origin in present]
+        # What it knows of a Warehouse that takes it for new comes from an earlier one: it asks again.
+        outdated = {origin for origin in self.snapshots if origin in news.fed and origin not in before.fed}
+        self.snapshots = [
+            origin for origin in present if origin in (*self.snapshots, *news.fed) and origin not in outdated
+        ]
         return self.missing_origins
 
     @property

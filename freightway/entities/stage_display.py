@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from freightway.entities.display import cell, clock, fit, table
+from freightway.entities.project import StageConfiguration
 from freightway.entities.stage import StageState
 from freightway.entities.verification import VerificationPhase
 from freightway.promotion.model import Phase
@@ -74,6 +75,14 @@ def stage_summary(state: StageState, phase: str, waits: str, problem: str) -> di
         "origins": list(state.origins),
         "upstream": sorted({stage for request in state.requests for stage in request.stages}),
     }
+
+
+def first_shown(project: str, name: str, news: StageConfiguration) -> tuple[dict[str, Any], str]:
+    """Return memo and phase of a Stage that was just created and has heard of nothing but its configuration."""
+    state = StageState(project=project, name=name)
+    state.take_configuration(news)
+    phase = stage_phase(state)
+    return stage_summary(state, phase, "", ""), phase
 
 
 def _message(state: StageState, phase: str, problem: str) -> str:

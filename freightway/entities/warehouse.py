@@ -33,7 +33,7 @@ class WarehouseConfiguration(Model):
     Attributes:
         subscribers: Stages that take Freight from it.
         upstream: for each of them the Stages whose facts matter to it.
-        aliases_taken: aliases in use elsewhere in the project.
+        fresh: those of them that are new and count on being sent the Freight that there is.
     """
 
     generation: int = 0
@@ -42,6 +42,7 @@ class WarehouseConfiguration(Model):
     annotations: dict[str, str] = Field(default_factory=dict)
     subscribers: tuple[str, ...] = ()
     upstream: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    fresh: tuple[str, ...] = ()
 
 
 class SubscriptionProblem(Model):
@@ -79,8 +80,16 @@ class WarehouseState(EntityState):
     untold: tuple[str, ...] = ()
 
     def take_configuration(self, news: WarehouseConfiguration) -> list[str]:
-        """Take what the Project says; returns the Stages that are new and want all Freight."""
-        fresh = [stage for stage in news.subscribers if stage not in self.subscribers]
+        """Take what the Project says; returns the Stages that are to be sent all Freight.
+
+        A Stage that is new has none, so that a Warehouse without any has nothing to send it; one that is new to this
+        Warehouse only may know Freight of its predecessor.
+        """
+        known, empty = {*self.subscribers}, {*news.fresh}
+        if self.freight:
+            fresh = [stage for stage in news.subscribers if stage not in known or stage in empty]
+        else:
+            fresh = [stage for stage in news.subscribers if stage not in known and stage not in empty]
         self.spec, self.generation = news.spec, news.generation
         self.labels, self.annotations = news.labels, news.annotations
         self.subscribers = list(news.subscribers)
