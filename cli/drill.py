@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from freightway.cli.session import Failure
+from freightway.cli.session import NO_ANSWER, Failure
 from freightway.errors import FreightwayError
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def drill_command(
         seed=seed,
         limit=limit,
     )
+    if address:
+        _check_server(address, namespace)
     try:
         report = asyncio.run(Drill(settings, lambda line: click.echo(line, err=True)).run())
     except asyncio.CancelledError:
@@ -93,6 +95,18 @@ def drill_command(
     sys.stdout.flush()
     if not good:
         raise click.exceptions.Exit(1)
+
+
+def _check_server(address: str, namespace: str) -> None:
+    """Find out before anything is made whether there is a server."""
+    import asyncio
+
+    from freightway.connection import connect
+
+    try:
+        asyncio.run(connect(address, namespace))
+    except FreightwayError as error:
+        raise Failure(str(error), NO_ANSWER) from error
 
 
 def table(report: Report) -> list[str]:

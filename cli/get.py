@@ -67,7 +67,7 @@ def get_command(
         else:
             rows = await freightway.rows(wanted, project, stage=stage, limit=limit)
         if not rows and project and wanted != "Project":
-            await _check_project(freightway, project)
+            await _check_owner(freightway, project, stage)
         if names:
             rows = _chosen(rows, names, wanted, project)
         if wanted in ("Project", "Warehouse", "Stage"):
@@ -102,12 +102,13 @@ def _chosen(
     return chosen
 
 
-async def _check_project(freightway: Freightway, project: str) -> None:
-    """Tell an empty list from a project that does not exist."""
-    from freightway.names import project_id
+async def _check_owner(freightway: Freightway, project: str, stage: str) -> None:
+    """Tell an empty list from a project or Stage that does not exist."""
+    from freightway.names import project_id, stage_id
 
-    if not await freightway.running(project_id(project)):
-        raise await freightway.missing(project_id(project))
+    for owner in (project_id(project), stage_id(project, stage) if stage else ""):
+        if owner and not await freightway.running(owner):
+            raise await freightway.missing(owner)
 
 
 def _print(rows: list[dict[str, Any]], wanted: str, project: str, output: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -80,14 +81,34 @@ def confirm(message: str, workflow_id: str) -> None:
     click.echo(f"  {workflow_id}  {link(workflow_id)}")
 
 
+def _answer_within() -> timedelta:
+    """How long a command waits for a worker's answer; ``FREIGHTWAY_ANSWER_WITHIN`` in seconds, else twenty."""
+    from freightway.transport import ANSWER_WITHIN
+
+    given = os.environ.get("FREIGHTWAY_ANSWER_WITHIN", "")
+    if not given:
+        return ANSWER_WITHIN
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 3600:
+        raise click.UsageError(
+            f"FREIGHTWAY_ANSWER_WITHIN is a number of seconds from 0.1 to 3600, not {given!r}"
+        )
+    return timedelta(seconds=seconds)
+
+
 def run(work: Callable[[Freightway], Awaitable[ResultT]], *, actor: str = "") -> ResultT:
     """Connect, do the work, and turn what goes wrong into a sentence and an exit code."""
+
+    within = _answer_within()
 
     async def connected() -> ResultT:
         from freightway.client import Freightway
         from freightway.connection import connect
 
-        return await work(Freightway(await connect(), actor=actor))
+        return await work(Freightway(await connect(), actor=actor, answer_within=within))
 
     try:
         return asyncio.run(connected())

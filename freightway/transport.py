@@ -42,7 +42,7 @@ AT_ONCE = 8
 """Updates in flight to one entity; the server slows to a halt beyond ten."""
 
 ANSWER_WITHIN = timedelta(seconds=20)
-"""How long a command or question waits for a worker's answer."""
+"""How long a command or question waits for a worker's answer, if the caller says nothing else."""
 
 HEARD_WITHIN = timedelta(seconds=10)
 """How long a command is sent again while what it needs is on its way, such as Freight to a Stage just applied."""
@@ -71,10 +71,12 @@ class Transport:
     Args:
         client: a Temporal client that speaks pydantic (``freightway.connection.connect``).
         actor: who asks; the name of the operating system's user if empty.
+        answer_within: how long a command or question waits for a worker's answer.
     """
 
-    def __init__(self, client: Client, *, actor: str = "") -> None:
+    def __init__(self, client: Client, *, actor: str = "", answer_within: timedelta = ANSWER_WITHIN) -> None:
         self.client = client
+        self.answer_within = answer_within
         self.actor = actor or _user()
         self.page_size = PAGE
         self._slots: dict[str, asyncio.Semaphore] = {}
@@ -168,10 +170,10 @@ class Transport:
         slots = self._slots.setdefault(workflow_id, asyncio.Semaphore(AT_ONCE))
         async with slots:
             try:
-                async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+                async with asyncio.timeout(self.answer_within.total_seconds()):
                     return await self._until_taken(workflow_id, update, request, answer, start)
             except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-                raise no_answer(workflow_id) from error
+                raise self.no_answer(workflow_id) from error
 
     async def _until_taken(
         self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], start: str
@@ -200,7 +202,7 @@ class Transport:
                     raise await self.missing(workflow_id) from error
                 # An entity that continues as new, a busy or restarting server: the next try may succeed.
                 if error.status not in _PASSING:
-                    raise _refused_by_server(error, workflow_id, self.client.namespace) from error
+                    raise self._refused_by_server(error, workflow_id) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
 
@@ -238,7 +240,7 @@ class Transport:
                     raise await self.missing(workflow_id) from error
             # The entity is between two runs: the next one answers in a moment.
             await asyncio.sleep(0.05)
-        raise no_answer(workflow_id)
+        raise self.no_answer(workflow_id)
 
     async def _query_once(self, workflow_id: str, query: str, answer: Any, *args: Any) -> Any:
         handle = self.client.get_workflow_handle(workflow_id)
@@ -247,7 +249,7 @@ class Transport:
         reject = QueryRejectCondition.NOT_OPEN if is_entity else None
         try:
             return await handle.query(
-                query, *args, result_type=answer, reject_condition=reject, rpc_timeout=ANSWER_WITHIN
+                query, *args, result_type=answer, reject_condition=reject, rpc_timeout=self.answer_within
             )
         except WorkflowQueryFailedError as error:
             raise Refused(str(error)) from error
@@ -255,10 +257,22 @@ class Transport:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise await self.missing(workflow_id) from error
             if error.status in (*_SLOW, RPCStatusCode.FAILED_PRECONDITION):
-                raise no_answer(workflow_id) from error
+                raise self.no_answer(workflow_id) from error
             raise _server_error(error, self.client.namespace) from error
 
-    # -- what is not there -----------------------------------------------------------------------------------------
+    # -- what is not there, or does not answer ---------------------------------------------------------------------
+
+    def no_answer(self, workflow_id: str) -> FreightwayError:
+        """Return the error that says that no worker answered, and what to start."""
+        return FreightwayError(
+            f"{workflow_id} did not answer within {self.answer_within.total_seconds():g} s; is a worker running? "
+            "start one with `freightway worker`"
+        )
+
+    def _refused_by_server(self, error: RPCError, workflow_id: str) -> FreightwayError:
+        if error.status in _SLOW:
+            return self.no_answer(workflow_id)
+        return _server_error(error, self.client.namespace)
 
     async def missing(self, workflow_id: str) -> FreightwayError:
         """Return the error that says that something does not run, and what there is instead."""
@@ -288,14 +302,6 @@ class Transport:
         return NotFound(kind, name, f"in project {project!r}: {known}")
 
 
-def no_answer(workflow_id: str) -> FreightwayError:
-    """Return the error that says that no worker answered, and what to start."""
-    return FreightwayError(
-        f"{workflow_id} did not answer within {ANSWER_WITHIN.total_seconds():g} s; is a worker running? start one "
-        "with `freightway worker`"
-    )
-
-
 def new_id() -> str:
     """Return an id for a command."""
     return uuid.uuid4().hex
@@ -307,12 +313,6 @@ def _listed(found: Iterable[str], text: str, none: str) -> str:
         return none
     more = f" and {len(known) - _SHOWN_NAMES} more" if len(known) > _SHOWN_NAMES else ""
     return text.format(", ".join(known[:_SHOWN_NAMES]) + more)
-
-
-def _refused_by_server(error: RPCError, workflow_id: str, namespace: str) -> FreightwayError:
-    if error.status in _SLOW:
-        return no_answer(workflow_id)
-    return _server_error(error, namespace)
 
 
 def _server_error(error: RPCError, namespace: str) -> FreightwayError:

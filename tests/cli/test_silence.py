@@ -14,25 +14,11 @@ from tests.servers.freightway_stack import Stack
 
 P = ("-p", "demo")
 TALKING = {
-    "abort": ("abort", "dev.x.y", *P),
-    "answer": ("answer", "--stage", "dev", "--approve", *P),
-    "approve": ("approve", "--stage", "dev", "--freight", "f", *P),
-    "create": ("create", "project", "demo"),
     "delete": ("delete", "stage", "dev", *P),
     "describe": ("describe", "stage", "dev", *P),
-    "events": ("events", *P),
-    "explain": ("explain", "--stage", "dev", *P),
-    "freeze": ("freeze", "n", "--reason", "r", *P),
-    "hold": ("hold", "--stage", "dev", *P),
     "promote": ("promote", "--stage", "dev", *P),
-    "refresh": ("refresh", "stage", "dev", *P),
-    "release": ("release", "--stage", "dev", *P),
-    "repair": ("repair", "dev.x.y", "--retry", *P),
-    "rollback": ("rollback", "--stage", "dev", *P),
-    "unfreeze": ("unfreeze", "n", *P),
-    "update": ("update", "freight", "f", "--alias", "g", *P),
-    "verify": ("verify", "stage", "dev", *P),
 }
+"""As processes of their own; test_every_command.py has them all, in one process."""
 
 
 @pytest.mark.parametrize("command", sorted(TALKING))
