@@ -51,9 +51,23 @@ def _pattern(regex: str, complaint: str) -> Callable[[str], str]:
     return check
 
 
+_GIT_EXAMPLE = "write for example https://host/owner/repo.git"
+
+
+def _reachable(text: str) -> str:
+    """Refuse what Kargo's pattern refuses too, and say why: any worker may be the one that looks."""
+    if text.startswith(("file:", "/", "./", "../", "~")):
+        raise ValueError(
+            f"{text!r} is on the disk of one machine; a Warehouse watches repositories that every worker reaches over "
+            f"https, http or ssh: {_GIT_EXAMPLE}"
+        )
+    return text
+
+
 GitURL = Annotated[
     NonEmpty,
-    AfterValidator(_pattern(_RX_GIT, "is not a Git address; write for example https://host/owner/repo.git")),
+    AfterValidator(_reachable),
+    AfterValidator(_pattern(_RX_GIT, f"is not a Git address; {_GIT_EXAMPLE}")),
 ]
 ImageURL = Annotated[
     NonEmpty,

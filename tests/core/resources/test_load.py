@@ -79,6 +79,8 @@ BAD = {
     "interval with days": (WAREHOUSE_HEAD + "spec:\n  interval: 1d\n  subscriptions: [{image: {repoURL: x}}]\n", 5, "spec.interval", "is not a duration"),
     "interval without unit": (WAREHOUSE_HEAD + "spec:\n  interval: 300\n  subscriptions: [{image: {repoURL: x}}]\n", 5, "spec.interval", "must be a duration such as 90s, 5m or 1h30m, not 300"),
     "bad git address": (WAREHOUSE_HEAD + "spec:\n  subscriptions:\n  - git: {repoURL: ftp://h/a}\n", 6, "spec.subscriptions[0].git.repoURL", "is not a Git address"),
+    "git repository on a disk": (WAREHOUSE_HEAD + "spec:\n  subscriptions:\n  - git: {repoURL: 'file:///srv/a.git'}\n", 6, "spec.subscriptions[0].git.repoURL", "is on the disk of one machine"),
+    "git repository by its path": (WAREHOUSE_HEAD + "spec:\n  subscriptions:\n  - git: {repoURL: /srv/a.git}\n", 6, "spec.subscriptions[0].git.repoURL", "is on the disk of one machine"),
     "image with scheme": (WAREHOUSE_HEAD + "spec:\n  subscriptions:\n  - image: {repoURL: https://h/a}\n", 6, "spec.subscriptions[0].image.repoURL", "without scheme, tag and digest"),
     "image with tag": (WAREHOUSE_HEAD + "spec:\n  subscriptions:\n  - image: {repoURL: 'nginx:1'}\n", 6, "spec.subscriptions[0].image.repoURL", "is not an image repository"),
     "empty address": (WAREHOUSE_HEAD + "spec:\n  subscriptions:\n  - image: {repoURL: ''}\n", 6, "spec.subscriptions[0].image.repoURL", "must not be empty"),
