@@ -99,14 +99,17 @@ def repository_folder(workspace: Path, step: str, url: str) -> Path:
     return workspace / GIT_FOLDER / f"{key}.git"
 
 
-async def make_repository(git: Git, folder: Path, mirror: Mirror, refs: Refs, facts: Facts) -> None:
+def make_repository(folder: Path, mirror: Mirror, refs: Refs, facts: Facts) -> None:
     """Make the bare repository of a clone, with the mirror's objects and the server's branches and tags.
 
     What an earlier attempt left is removed first, its working trees included.
     """
     _remove_earlier(folder)
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    await git.run("init", "--quiet", "--bare", "--template=", str(folder))
+    # What `git init --bare --template=` makes, without a child process; the settings come below.
+    for part in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
+        (folder / part).mkdir(parents=True)
+    (folder / "HEAD").write_text("ref: refs/heads/main\n")
     (folder / "packed-refs").write_text(_packed_refs(refs))
     _write_settings(folder, mirror, facts)
 

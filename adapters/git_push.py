@@ -1,20 +1,23 @@
-"""Pushing a working tree: look first, take in what others pushed, push, and know one's own commit again.
+"""Pushing a working tree: push, take in what others pushed, and know one's own commit again.
 
-Every attempt begins with a fetch of the branch. If our commits are there already, under their own ids or, after
-a rebase, as the same patches with the same author, date and message, nothing is pushed: so a push whose answer
-was lost is recognised and never made twice. Pushes of one host to one branch take turns.
+A push that is not forced can only add our commits on top of what is there, or find them there, so it is tried
+first. If it is rejected, or forced, every attempt begins with a fetch of the branch. If our commits are there
+already, under their own ids or, after a rebase, as the same patches with the same author, date and message,
+nothing is pushed: so a push whose answer was lost is recognised and never made twice. Pushes of one host to one
+branch take turns.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from freightway.adapters.git import Git, GitHost, PushPolicy
 from freightway.adapters.git_checkout import WorkTree
 from freightway.adapters.git_errors import PushRejected, RefMissing
-from freightway.adapters.git_worktree import head, set_head
+from freightway.adapters.git_worktree import head, set_head, tracked
 from freightway.errors import AdapterError, StepErrored, StepFailed
 
 _FIRST_DELAY_SECONDS = 0.2
@@ -50,6 +53,10 @@ async def push_branch(host: GitHost, git: Git, tree: WorkTree, push: Push) -> st
     """
     rejected = ""
     async with host.lock(f"push {git.access.url.text} {push.branch}"):
+        if not push.force:
+            with suppress(PushRejected):
+                await _send(git, tree, push)
+                return await head(git, tree)
         for attempt in range(push.attempts):
             if attempt:
                 await asyncio.sleep(min(_FIRST_DELAY_SECONDS * 1.5**attempt, _LONGEST_DELAY_SECONDS))
@@ -80,7 +87,7 @@ async def fetch_branch(git: Git, tree: WorkTree, branch: str) -> str:
         await git.remote("fetch", *options, "origin", refspec, cwd=tree.path)
     except RefMissing:
         return ""
-    return await git.text("rev-parse", "--verify", tracking, cwd=tree.path)
+    return await tracked(git, tree, branch)
 
 
 async def push_tag(git: Git, tree: WorkTree, tag: str) -> None:
@@ -149,6 +156,8 @@ async def _already_there(git: Git, tree: WorkTree, remote: str, *, force: bool) 
         # Nothing was committed here: the branch went on without us and we follow, as a pull would.
         await git.run("merge", "--ff-only", "--quiet", remote, cwd=tree.path)
         return remote
+    if await _is_ancestor(git, tree, remote, ours):
+        return ""  # nothing is there that we lack
     found = await _find_rebased(git, tree, remote)
     if found:
         await _require_clean(git, tree)

@@ -6,6 +6,7 @@ parent gives the same commit id, on every host and in every repetition.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -29,13 +30,47 @@ def commit_environment(author: Identity, when: datetime) -> dict[str, str]:
 
 async def head(git: Git, tree: WorkTree) -> str:
     """Return the id of the commit that is checked out."""
-    return await git.text("rev-parse", "--verify", "HEAD", cwd=tree.path)
+    name, commit = _symbolic(tree)
+    return commit or _loose(tree, name) or await git.text("rev-parse", "--verify", "HEAD", cwd=tree.path)
 
 
-async def current_branch(git: Git, tree: WorkTree) -> str:
+def current_branch(tree: WorkTree) -> str:
     """Return the branch that is checked out, empty for a detached HEAD."""
-    done = await git.run("symbolic-ref", "--quiet", "--short", "HEAD", cwd=tree.path, check=False)
-    return done.text.strip() if done.returncode == 0 else ""
+    name, _ = _symbolic(tree)
+    return name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else ""
+
+
+async def tracked(git: Git, tree: WorkTree, branch: str) -> str:
+    """Return the commit at which a branch of the server stood when it was fetched last.
+
+    Raises:
+        AdapterError: if it was never fetched.
+    """
+    name = f"refs/remotes/origin/{branch}"
+    return _loose(tree, name) or await git.text("rev-parse", "--verify", name, cwd=tree.path)
+
+
+# Steps ask for HEAD and for a branch several times each; a child process for it costs more than the step's work.
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+def _symbolic(tree: WorkTree) -> tuple[str, str]:
+    """What HEAD names: a ref, or a commit if it is detached."""
+    text = (tree.git_dir / "HEAD").read_text().strip()
+    if text.startswith("ref: "):
+        return text[5:], ""
+    return "", text if _COMMIT.fullmatch(text) else ""
+
+
+def _loose(tree: WorkTree, name: str) -> str:
+    """The commit of a ref that has a file of its own; empty for one that only git finds."""
+    if not name.startswith("refs/") or ".." in name.split("/"):
+        return ""
+    try:
+        text = (tree.repository / name).read_text().strip()
+    except OSError:
+        return ""
+    return text if _COMMIT.fullmatch(text) else ""
 
 
 async def clear(git: Git, tree: WorkTree) -> None:

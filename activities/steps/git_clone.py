@@ -157,7 +157,7 @@ async def git_clone(
             blobless=config.blobless,
             author=author,
         )
-        await make_repository(git, folder, mirror, refs, facts)
+        make_repository(folder, mirror, refs, facts)
         identity = Identity(author.name, author.email) if author else host.identity
         env = commit_environment(identity, info.started_at)
         cloning = _Cloning(git, mirror, refs, folder, env, recorder)

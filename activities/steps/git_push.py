@@ -96,7 +96,7 @@ async def _push(
 ) -> tuple[str, str]:
     # First, because a rebase that was killed halfway leaves no branch checked out.
     await finish_interrupted(git, tree)
-    current = await current_branch(git, tree)
+    current = current_branch(tree)
     if config.tag:
         await push_tag(git, tree, check_user_value("tag", config.tag))
         return await head(git, tree), current

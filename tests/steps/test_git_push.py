@@ -144,17 +144,37 @@ async def test_push_that_conflicts_fails_and_leaves_a_clean_tree(bench: Bench) -
 async def test_push_tries_again_when_the_branch_moves_under_it(bench: Bench) -> None:
     await bench.clone()
     await bench.commit_file("a", "1")
-    bench.server.before_push = lambda: bench.server.commit("env.git", {"b": "2"}) and None
+    move_before_pushes(bench, 3)
     await bench.push()
-    assert bench.server.log("env.git")[:2] == ["promote", "change"]
+    assert bench.server.log("env.git")[:4] == ["promote", "change", "change", "change"]
 
 
 async def test_push_gives_up_after_the_last_attempt(bench: Bench) -> None:
     await bench.clone()
     await bench.commit_file("a", "1")
-    bench.server.before_push = lambda: bench.server.commit("env.git", {"b": "2"}) and None
+    move_before_pushes(bench, 2)
     with pytest.raises(StepErrored, match="error pushing commits to remote"):
         await bench.push(maxAttempts=1)
+    assert bench.server.log("env.git")[:2] == ["change", "change"]
+
+
+def move_before_pushes(bench: Bench, times: int) -> None:
+    """Have somebody else push first, each time that we are about to."""
+
+    def move(left: int) -> None:
+        bench.server.commit("env.git", {"b": str(left)})
+        bench.server.before_push = (lambda: move(left - 1)) if left > 1 else None
+
+    bench.server.before_push = lambda: move(times)
+
+
+async def test_push_onto_what_is_there_asks_the_server_once(bench: Bench) -> None:
+    await bench.clone()
+    await bench.commit_file("a", "1")
+    before = bench.server.requests["git-upload-pack"]
+    await bench.push()
+    assert bench.server.requests["git-upload-pack"] == before
+    assert bench.server.log("env.git")[:1] == ["promote"]
 
 
 async def test_many_promotions_push_to_one_branch_at_once(bench: Bench, tmp_path: Path) -> None:
