@@ -104,7 +104,8 @@ async def _push(
     branch = generated or check_user_value("targetBranch", config.target_branch) or current
     if not branch:
         raise StepErrored("no branch is checked out here: set targetBranch", terminal=True)
-    await git.run("check-ref-format", f"refs/heads/{branch}")
+    if branch != current:
+        await git.run("check-ref-format", f"refs/heads/{branch}")
     author = tree.facts.author
     identity = Identity(author.name, author.email) if author else host.identity
     env = commit_environment(identity, info.started_at)
