@@ -20,6 +20,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
+    CompositePayloadConverter,
     DataConverter,
     DefaultFailureConverter,
     DefaultFailureConverterWithEncodedAttributes,
@@ -41,12 +42,20 @@ _HIDDEN = "Encoded failure"
 _FOREIGN = ("json/protobuf", "binary/protobuf", "binary/plain")
 
 
+_ENCODINGS = tuple(PydanticPayloadConverter().converters.values())
+"""Shared by all converters: the SDK makes one for each workflow and each activation, and what pydantic has built for
+a type would be built again in each."""
+
+
 class PlainPayloadConverter(PydanticPayloadConverter):
     """Pydantic's JSON; what a form sent in another encoding is refused.
 
     An encoding that nobody here knows fails the workflow's task, not the workflow: it may be encrypted, and a worker
     that has the key will come.
     """
+
+    def __init__(self) -> None:
+        CompositePayloadConverter.__init__(self, *_ENCODINGS)
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """Decode payloads.
