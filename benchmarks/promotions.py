@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import time
 
+from benchmarks.bare import bare
 from benchmarks.stack import Stack, freight, project, stack, stage, until_stages_know
 from freightway.entities.messages import PromoteRequest
 from freightway.promotion.progress import Progress
@@ -45,14 +46,18 @@ async def twenty_steps() -> None:
         name = await freight(running.freightway, "b20", "1")
         await until_stages_know(running.freightway, "b20", ["s"], name)
         await _promote(running, "b20", "s", name)
-        whole, inside = [], []
-        for _ in range(_RUNS):
-            whole.append(await _promote(running, "b20", "s", name))
-            inside.append(await _inside(running, "b20", "s"))
+        whole, inside, floor = [], [], []
+        async with bare(running.freightway.client) as run_bare:
+            await run_bare()
+            for _ in range(_RUNS):
+                whole.append(await _promote(running, "b20", "s", name))
+                inside.append(await _inside(running, "b20", "s"))
+                floor.append(await run_bare())
+        step, least = statistics.median(inside) / _STEPS, statistics.median(floor)
         print(
-            f"20 no-op steps: {statistics.median(inside) * 1000 / _STEPS:.1f} ms a step (median of {_RUNS}; "
-            f"promotion {statistics.median(inside) * 1000:.0f} ms, asked for to over "
-            f"{statistics.median(whole) * 1000:.0f} ms)"
+            f"20 no-op steps: {step * 1000:.1f} ms a step (median of {_RUNS}; promotion "
+            f"{step * _STEPS * 1000:.0f} ms, asked for to over {statistics.median(whole) * 1000:.0f} ms); the SDK alone, "
+            f"in turn: {least * 1000:.1f} ms a step, ratio {step / least:.2f}"
         )
 
 
