@@ -37,6 +37,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from freightway import contracts, names
 from freightway.entities.messages import Done, TargetRequest
 from freightway.errors import FreightwayError, NotFound, NotReady, Refused
+from freightway.stuck import stuck_with
 
 AT_ONCE = 8
 """Updates in flight to one entity; the server slows to a halt beyond ten."""
@@ -173,7 +174,7 @@ class Transport:
                 async with asyncio.timeout(self.answer_within.total_seconds()):
                     return await self._until_taken(workflow_id, update, request, answer, start)
             except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-                raise self.no_answer(workflow_id) from error
+                raise await self.no_answer(workflow_id) from error
 
     async def _until_taken(
         self, workflow_id: str, update: str, request: Any, answer: type[AnswerT], start: str
@@ -202,7 +203,7 @@ class Transport:
                     raise await self.missing(workflow_id) from error
                 # An entity that continues as new, a busy or restarting server: the next try may succeed.
                 if error.status not in _PASSING:
-                    raise self._refused_by_server(error, workflow_id) from error
+                    raise await self._refused_by_server(error, workflow_id) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
 
@@ -240,7 +241,7 @@ class Transport:
                     raise await self.missing(workflow_id) from error
             # The entity is between two runs: the next one answers in a moment.
             await asyncio.sleep(0.05)
-        raise self.no_answer(workflow_id)
+        raise await self.no_answer(workflow_id)
 
     async def _query_once(self, workflow_id: str, query: str, answer: Any, *args: Any) -> Any:
         handle = self.client.get_workflow_handle(workflow_id)
@@ -257,21 +258,26 @@ class Transport:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise await self.missing(workflow_id) from error
             if error.status in (*_SLOW, RPCStatusCode.FAILED_PRECONDITION):
-                raise self.no_answer(workflow_id) from error
+                raise await self.no_answer(workflow_id) from error
             raise _server_error(error, self.client.namespace) from error
 
     # -- what is not there, or does not answer ---------------------------------------------------------------------
 
-    def no_answer(self, workflow_id: str) -> FreightwayError:
-        """Return the error that says that no worker answered, and what to start."""
+    async def no_answer(self, workflow_id: str) -> FreightwayError:
+        """Return the error that says why nothing answered: what its task failed with, or that no worker took it."""
+        problem = await stuck_with(self.client, workflow_id)
+        if problem:
+            return FreightwayError(
+                f"{workflow_id} cannot go on, and is tried again and again: {problem}; nothing of it is lost"
+            )
         return FreightwayError(
             f"{workflow_id} did not answer within {self.answer_within.total_seconds():g} s; is a worker running? "
             "start one with `freightway worker`"
         )
 
-    def _refused_by_server(self, error: RPCError, workflow_id: str) -> FreightwayError:
+    async def _refused_by_server(self, error: RPCError, workflow_id: str) -> FreightwayError:
         if error.status in _SLOW:
-            return self.no_answer(workflow_id)
+            return await self.no_answer(workflow_id)
         return _server_error(error, self.client.namespace)
 
     async def missing(self, workflow_id: str) -> FreightwayError:

@@ -56,11 +56,13 @@ class Stack:
         await asyncio.to_thread(self.stop_worker)
         await self.server.stop()
 
-    def start_worker(self, *arguments: str, seconds: float = 60.0) -> None:
-        """Start a worker and wait until it serves."""
+    def start_worker(self, *arguments: str, seconds: float = 60.0, code: Path | None = None) -> None:
+        """Start a worker and wait until it serves; ``code`` is a folder with another version of the package."""
+        other = {"PYTHONPATH": str(code)} if code else {}
         self.worker = subprocess.Popen(
             [*CLI, "worker", "--home", str(self.home), "--log-level", "warning", *arguments],
-            env=environment(self.server.address, self.home),
+            env=environment(self.server.address, self.home, **other),
+            cwd=code,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
