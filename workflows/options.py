@@ -178,7 +178,8 @@ class Intervals:
 INTERVALS = Intervals()
 
 PROMOTION_LIFE = timedelta(days=90)
-"""The longest life of a promotion, approvals included; a queue must not wait for one for ever."""
+"""The longest life of a promotion, approvals included, where its Stage sets no other; a queue must not wait for one
+for ever."""
 """The retention that the README recommends is as long."""
 
 MEMO_EVERY = timedelta(seconds=1)

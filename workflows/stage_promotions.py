@@ -11,8 +11,10 @@ from temporalio.exceptions import (
     CancelledError,
     ChildWorkflowError,
     TerminatedError,
-    TimeoutError,
     WorkflowAlreadyStartedError,
+)
+from temporalio.exceptions import (
+    TimeoutError as TemporalTimeout,
 )
 from temporalio.workflow import ParentClosePolicy
 
@@ -36,6 +38,7 @@ _ENDS = {
     Phase.ABORTED: Reason.PROMOTION_ABORTED,
     Phase.SUPERSEDED: Reason.PROMOTION_SUPERSEDED,
 }
+TIME_OVER = "the promotion took longer than a promotion of its Stage may, and was ended"
 
 
 class StagePromotions(StageVerification):
@@ -132,7 +135,7 @@ class StagePromotions(StageVerification):
                 given,
                 id=names.promotion_id(state.project, queued.promotion),
                 parent_close_policy=ParentClosePolicy.ABANDON,
-                execution_timeout=options.PROMOTION_LIFE,
+                execution_timeout=state.settings.longest_promotion or options.PROMOTION_LIFE,
                 result_type=PromotionResult,
                 static_summary=f"{state.name} ← {queued.alias or queued.freight[:7]}",
                 static_details=f"Freight `{queued.freight}` into Stage `{state.name}` of project `{state.project}`, asked "
@@ -222,7 +225,7 @@ def _promotion_result(
         phase, message = Phase.ABORTED, "the promotion's workflow was terminated"
     elif isinstance(cause, CancelledError):
         phase, message = Phase.ABORTED, "the promotion's workflow was cancelled"
-    elif isinstance(cause, TimeoutError):
-        message = f"the promotion was not over after {options.PROMOTION_LIFE.days} days and was ended"
+    elif isinstance(cause, TemporalTimeout):
+        message = TIME_OVER
     name = workflow_id.rpartition("/")[2]
     return PromotionResult(promotion=name, phase=phase, message=message, freight=freight)

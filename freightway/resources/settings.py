@@ -15,6 +15,7 @@ from freightway.resources.meta import Duration, Model, parse_duration
 QUEUE_POLICY = f"{ANNOTATION_PREFIX}queue-policy"
 ON_FAILURE = f"{ANNOTATION_PREFIX}on-failure"
 APPROVAL = f"{ANNOTATION_PREFIX}approval"
+LONGEST_PROMOTION = f"{ANNOTATION_PREFIX}longest-promotion"
 KEEP_PROMOTIONS = f"{ANNOTATION_PREFIX}keep-promotions"
 KEEP_FREIGHT = f"{ANNOTATION_PREFIX}keep-freight"
 KEEP_FREIGHT_FOR = f"{ANNOTATION_PREFIX}keep-freight-for"
@@ -53,12 +54,15 @@ class StageSettings(Model):
         queue_policy: ``fifo``, or ``latest``: what waits gives way to newer Freight.
         on_failure: ``fail``, or ``park``: a failed step waits for a person.
         approval: the gate before every promotion, None for none.
+        longest_promotion: how long a promotion may take, approvals and pauses included, before Temporal ends it;
+            None for ninety days.
         keep_promotions: summaries of finished promotions that are kept.
     """
 
     queue_policy: Literal["fifo", "latest"] = "fifo"
     on_failure: Literal["fail", "park"] = "fail"
     approval: ApprovalGate | None = None
+    longest_promotion: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=timedelta(days=365))
     keep_promotions: int = Field(default=20, ge=1, le=MOST_PROMOTIONS)
 
 
@@ -84,6 +88,8 @@ def stage_settings(annotations: Mapping[str, str]) -> StageSettings:
             given[name] = annotations[annotation]
     if KEEP_PROMOTIONS in annotations:
         given["keep_promotions"] = _number(annotations, KEEP_PROMOTIONS)
+    if LONGEST_PROMOTION in annotations:
+        given["longest_promotion"] = _duration(annotations, LONGEST_PROMOTION)
     if APPROVAL in annotations:
         given["approval"] = _approval(annotations[APPROVAL])
     try:
@@ -102,10 +108,7 @@ def warehouse_settings(annotations: Mapping[str, str]) -> WarehouseSettings:
     if KEEP_FREIGHT in annotations:
         given["keep_freight"] = _number(annotations, KEEP_FREIGHT)
     if KEEP_FREIGHT_FOR in annotations:
-        try:
-            given["keep_freight_for"] = parse_duration(annotations[KEEP_FREIGHT_FOR])
-        except ValueError as error:
-            raise SettingError(KEEP_FREIGHT_FOR, f"must be a duration: {error}") from None
+        given["keep_freight_for"] = _duration(annotations, KEEP_FREIGHT_FOR)
     try:
         return WarehouseSettings.model_validate(given)
     except ValidationError as error:
@@ -117,6 +120,13 @@ def _number(annotations: Mapping[str, str], annotation: str) -> int:
     if not text.strip().isdecimal():
         raise SettingError(annotation, f"must be a whole number, not {text!r}")
     return int(text)
+
+
+def _duration(annotations: Mapping[str, str], annotation: str) -> timedelta:
+    try:
+        return parse_duration(annotations[annotation])
+    except ValueError as error:
+        raise SettingError(annotation, f"must be a duration: {error}") from None
 
 
 def _approval(text: str) -> Any:

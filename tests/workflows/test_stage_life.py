@@ -10,7 +10,7 @@ import pytest
 from freightway import names
 from freightway.entities.messages import AnswerRequest, PromoteRequest
 from freightway.errors import Refused
-from freightway.workflows import options
+from freightway.workflows.stage_promotions import TIME_OVER
 from tests.servers.http_server import Reply
 from tests.servers.manifests import (
     PROJECT,
@@ -288,30 +288,35 @@ async def test_a_promotion_ended_from_outside_does_not_block_the_queue(
     assert (first.promotion, first.phase.value) == (stuck.promotion, "Aborted")
 
 
-async def test_a_promotion_that_lives_too_long_is_ended_and_the_next_one_starts(
-    project: Pipeline, outside: Outside
-) -> None:
-    outside.answers["/gate"] = _ready(False)
-    await project.apply(PROJECT, warehouse(), stage("dev", steps=[waits(outside.at("/gate"))]))
+async def test_a_promotion_that_lives_too_long_is_ended_and_the_next_one_starts(project: Pipeline) -> None:
+    asks = {"uses": "wait-for-approval", "as": "approval", "config": {}}
+    short = stage("dev", steps=[asks], annotations={"freightway.dev/longest-promotion": "5s"})
+    await project.apply(PROJECT, warehouse(), short)
     freight = await project.freight(A)
     stuck = await project.promote("dev", freight)
-    await until(lambda: outside.count("/gate"), bool)
+    await project.stage_is("dev", lambda state: state.current is not None or bool(state.finished), 60)
+    # What waits has all the time there is, once it runs.
+    await project.apply(stage("dev", steps=[asks]))
+    await project.stage_is("dev", lambda state: not state.configuration.annotations, 60)
     waiting = await project.promote("dev", freight)
     workflow_id = names.promotion_id(project.name, stuck.promotion)
-    await project.forward(workflow_id, options.PROMOTION_LIFE + timedelta(hours=1))
-    assert await until(lambda: project.api.status(workflow_id), lambda status: status != "RUNNING", 60) == (
-        "TIMED_OUT"
-    )
+    ended = await until(lambda: project.api.status(workflow_id), lambda status: status != "RUNNING", 60)
+    assert ended == "TIMED_OUT"
     state = await project.stage_is(
         "dev",
-        lambda state: state.current is not None and state.current.promotion == waiting.promotion,
+        lambda state: (
+            state.current is not None
+            and state.current.promotion == waiting.promotion
+            and state.current.waiting is not None
+        ),
         60,
     )
     assert [(item.promotion, item.phase.value) for item in state.finished] == [(stuck.promotion, "Errored")]
-    assert state.finished[0].message == "the promotion was not over after 90 days and was ended"
+    assert state.finished[0].message == TIME_OVER
     assert [event.promotion for event in await project.events("PromotionErrored")] == [stuck.promotion]
-    outside.answers["/gate"] = _ready(True)
-    await project.api.refresh(project.name, "promotion", waiting.promotion)
+    await project.api.answer_promotion(
+        project.name, waiting.promotion, AnswerRequest(actor="bob", approve=True)
+    )
     assert (await project.ended(waiting, 60)).phase == "Succeeded"
 
 
@@ -384,7 +389,7 @@ async def test_a_stage_that_lost_its_specification_says_so_and_takes_it_from_the
     await project.apply(PROJECT, warehouse(), stage("dev"))
     await project.stage_handle("dev").terminate("by hand")
     # The Project tells every Stage of its policies, and so starts this one anew.
-    await project.api.apply([project._own(project_config(*auto("other")))])
+    await project.api.apply([project.own(project_config(*auto("other")))])
     rows = await until(
         lambda: project.api.rows("Stage", project.name),
         lambda rows: bool(rows and "apply the Stage again" in str(rows[0].get("message"))),

@@ -97,10 +97,12 @@ def test_stage_settings_are_read_from_annotations():
             "freightway.dev/queue-policy": "latest",
             "freightway.dev/on-failure": "park",
             "freightway.dev/keep-promotions": "5",
+            "freightway.dev/longest-promotion": "24h",
             "freightway.dev/approval": "{approvals: 2, approvers: [ann, bob], deadline: 24h}",
         }
     ).settings
     assert (settings.queue_policy, settings.on_failure, settings.keep_promotions) == ("latest", "park", 5)
+    assert settings.longest_promotion == timedelta(hours=24)
     assert settings.approval is not None
     assert (settings.approval.approvals, settings.approval.approvers) == (2, ("ann", "bob"))
     assert settings.approval.deadline == timedelta(hours=24)
@@ -113,6 +115,8 @@ def test_stage_settings_are_read_from_annotations():
         ("on-failure", "ignore", "must be fail or park"),
         ("keep-promotions", "many", "whole number"),
         ("keep-promotions", "1000", "100"),
+        ("longest-promotion", "soon", "must be a duration"),
+        ("longest-promotion", "0s", "is wrong"),
         ("approval", "two", "must be a map"),
         ("approval", "{approvals: 0}", "(approvals)"),
         ("approval", "{aprovers: [ann]}", "aprovers"),
