@@ -37,7 +37,6 @@ from freightway.connection import connect, ensure_search_attributes
 from freightway.encryption import converter_beside
 from freightway.errors import FreightwayError
 from freightway.resources.meta import build_models
-from freightway.shared_code import share_code
 from freightway.workflows.cluster import Cluster
 from freightway.workflows.discovery import Discovery
 from freightway.workflows.health_check import HealthCheck
@@ -150,7 +149,6 @@ class WorkerSettings:
 
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Return the sandbox of our workflows: the core passes through, the workflows do not."""
-    share_code("freightway.workflows")
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
