@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib import import_module
 
 import click
@@ -127,11 +128,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    code = 0
+    code: object = 0
     try:
         code = cli.main(prog_name="freightway", standalone_mode=False) or 0
     except click.exceptions.Exit as leave:
         code = leave.exit_code
+    except SystemExit as leave:
+        code = leave.code
     except click.Abort:
         print("interrupted", file=sys.stderr)
         code = 130
@@ -141,6 +144,9 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of our output has left, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception:  # noqa: BLE001 - a defect of ours; the usual way out of the process is closed to it too
+        traceback.print_exc()
+        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     # A process with the SDK's threads may crash if it exits the usual way (temporalio/sdk-python issue 300).
