@@ -134,7 +134,7 @@ def _write(
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
             part.chmod(0o700)
         if path.exists() and not replace:
-            raise Refused(f"{path} is there already; ask to replace it, or choose another name")
+            raise Refused(f"{path} is there already; replace it with --replace, or choose another name")
         _write_private(path, yaml.safe_dump(manifest, sort_keys=False))
     except OSError as error:
         raise FreightwayError(f"{path} cannot be written: {error.strerror}") from error

@@ -175,6 +175,8 @@ class DevStack:
         """Run one worker process to its end and return its status; cancelling this stops it."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            # Without -P a module of the folder where it was started, such as git.py, would be taken for the real one.
+            "-P",
             "-m",
             "freightway.cli.main",
             "worker",

@@ -278,6 +278,8 @@ async def _worker(
     with path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            # Without -P a module of the folder where it was started, such as git.py, would be taken for the real one.
+            "-P",
             "-m",
             "freightway.cli.main",
             "worker",

@@ -19,12 +19,24 @@ from tests.servers.freightway_stack import CLI, Stack, environment
 class Dev:
     """One `freightway dev` as a child process; what it prints is read as it comes."""
 
-    def __init__(self, home: Path, **ports: int) -> None:
+    def __init__(self, home: Path, *, folder: Path | None = None, **ports: int) -> None:
         self.home = home
         self.port, self.ui_port = ports.get("port") or free_port(), ports.get("ui_port") or free_port()
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [*CLI, "dev", "--home", str(home), "--port", str(self.port), "--ui-port", str(self.ui_port)],
+            [
+                CLI[0],
+                "-P",
+                *CLI[1:],
+                "dev",
+                "--home",
+                str(home),
+                "--port",
+                str(self.port),
+                "--ui-port",
+                str(self.ui_port),
+            ],
+            cwd=folder,
             # It serves its own server, whatever the environment names.
             env=environment("127.0.0.1:1", home, TEMPORAL_NAMESPACE="other"),
             stdin=subprocess.DEVNULL,
@@ -72,8 +84,8 @@ class Dev:
 def start():
     running: list[Dev] = []
 
-    def started(home: Path, **ports: int) -> Dev:
-        running.append(Dev(home, **ports))
+    def started(home: Path, *, folder: Path | None = None, **ports: int) -> Dev:
+        running.append(Dev(home, folder=folder, **ports))
         return running[-1]
 
     yield started
@@ -137,3 +149,12 @@ def test_server_that_ends_is_reported(start, tmp_path):
     os.kill(server, signal.SIGKILL)
     assert dev.process.wait(60) == 1
     dev.until("the Temporal server ended with status -9")
+
+
+def test_modules_of_the_folder_where_it_is_started_are_not_imported(start, tmp_path):
+    """The worker imports git, yaml and more by name; a repository may have files called so."""
+    for name in ("git", "yaml", "re2", "pydantic"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    dev = start(tmp_path / "home", folder=tmp_path)
+    dev.until("Freightway is ready")
+    assert dev.stop() == 0

@@ -95,7 +95,8 @@ def test_credentials_are_written_for_their_owner_alone(pipeline):
     written = yaml.safe_load(path.read_text())
     assert written["metadata"]["labels"]["kargo.akuity.io/cred-type"] == "git"
     assert written["stringData"]["password"] == "s3cret-of-robot"
-    assert "is there already" in pipeline.refused(*made, "--username", "robot", "--password", "x")
+    refused = pipeline.refused(*made, "--username", "robot", "--password", "x")
+    assert "is there already; replace it with --replace" in refused
     pipeline.ok(
         *made, "--username", "robot", "--password", "another", "--replace", "--description", "for app"
     )
