@@ -1,10 +1,16 @@
-"""How steps read and write files of a workspace: byte for byte, atomically, and off the event loop."""
+"""How steps read and change files of a workspace: byte for byte, atomically, and off the event loop.
+
+Every change is noted in the attempt's journal before it is made, so that an attempt whose worker was killed is undone
+before the step begins again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,19 +78,76 @@ def write_file(workspace: Workspace, path: Path, content: bytes) -> None:
         StepErrored: if it cannot be written.
     """
     try:
-        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        make_folder(workspace, path.parent)
         mode = path.stat().st_mode & 0o777 if path.exists() else FILE_MODE
-        descriptor, temporary = tempfile.mkstemp(prefix=".freightway-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        _put(workspace, path, lambda temporary: temporary.write_bytes(content), mode)
     except OSError as error:
         raise StepErrored(f"file {workspace.show(path)!r} cannot be written: {error.strerror}") from error
+
+
+def copy_file(workspace: Workspace, source: Path, path: Path) -> None:
+    """Copy a file with its mode, in one move.
+
+    Args:
+        path: inside the workspace, links resolved.
+    Raises:
+        OSError: if it cannot be read or written.
+    """
+    mode = source.stat().st_mode & 0o777
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    make_folder(workspace, path.parent)
+    _put(workspace, path, lambda temporary: shutil.copyfile(source, temporary), mode)
+
+
+def make_folder(workspace: Workspace, path: Path) -> None:
+    """Make a folder and those above it, as far as they are not there.
+
+    Args:
+        path: inside the workspace, links resolved.
+    Raises:
+        OSError: if it cannot be made.
+    """
+    if workspace.journal is not None:
+        workspace.journal.make_folder(path, FOLDER_MODE)
+    else:
+        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+
+
+def remove(workspace: Workspace, path: Path) -> None:
+    """Remove a file, a link or a whole folder.
+
+    Args:
+        path: inside the workspace, links above it resolved.
+    Raises:
+        OSError: if it cannot be removed, or is not there.
+    """
+    if workspace.journal is not None:
+        workspace.journal.remove(path)
+    elif path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _put(workspace: Workspace, path: Path, write: Callable[[Path], object], mode: int) -> None:
+    """Fill a file elsewhere and move it to its place."""
+    if workspace.journal is not None:
+        # Not beside its place: a killed worker would leave it there, and the next commit would take it in.
+        temporary = workspace.journal.temporary()
+    else:
+        descriptor, name = tempfile.mkstemp(prefix=".freightway-", dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(mode)
+        if workspace.journal is not None:
+            workspace.journal.replaces(path)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def edit_text(workspace: Workspace, name: str, edit: Callable[[str], str]) -> None:

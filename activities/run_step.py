@@ -7,6 +7,7 @@ secrets and machine paths. Only two things leave as exceptions: a cancellation a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from freightway.activities.files import in_thread
 from freightway.activities.masking import Masker
 from freightway.activities.outcomes import (
     invalid_config,
@@ -80,10 +82,20 @@ async def _attempt(
             if request.step.facts.needs_files or ready.kind.facts.needs_files:
                 if request.workspace is None:
                     raise StepErrored("this step needs a workspace and was given none", terminal=True)
-                held = await stack.enter_async_context(services.workspaces.open(request.workspace))
+                held = await stack.enter_async_context(
+                    services.workspaces.open(request.workspace, _journal_key(request))
+                )
                 masker.hide(held.workspace.root)
+            journal = held.workspace.journal if held else None
+            if journal is not None and journal.outcome is not None:
+                # Done by an attempt whose answer was lost.
+                return StepOutcome.model_validate_json(journal.outcome)
             outcome = await _run(request, services, ready, held, masker)
-            return outcome if request.replay is None else _compared(request, outcome)
+            outcome = outcome if request.replay is None else _compared(request, outcome)
+            outcome = _without_secrets(request, outcome, masker)
+            if journal is not None and outcome.status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED):
+                await in_thread(journal.finish, outcome.model_dump_json(by_alias=True))
+            return outcome
     except WorkspaceLost:
         raise
     except Exception as error:  # noqa: BLE001 - the one boundary: what a step raises is a value from here on
@@ -138,6 +150,13 @@ async def _run(
             evaluated_at=ready.evaluated_at,
         )
     return outcome.model_copy(update=changes)
+
+
+def _journal_key(request: StepRequest) -> str:
+    """The same for every attempt of one poll of one step; a repetition to rebuild a workspace is another."""
+    step = request.step
+    config = hashlib.sha256(json.dumps(step.config, sort_keys=True).encode()).hexdigest()
+    return json.dumps([step.alias, step.uses, request.poll, request.replay is not None, config])
 
 
 def _compared(request: StepRequest, outcome: StepOutcome) -> StepOutcome:

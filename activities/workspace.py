@@ -5,6 +5,7 @@
     <home>/workspaces/<folder>/lock    locked while an attempt or one of its children may write
     <home>/workspaces/<folder>/group   the worker of the last attempt and its children's process groups
     <home>/workspaces/<folder>/owner   project and promotion
+    <home>/workspaces/<folder>/journal what the last step changed (:mod:`freightway.activities.journal`)
 
 The lock belongs to the open file, which children inherit: it is held until the last of them has ended, also
 when the worker was killed. A successor therefore never writes beside an orphan; it ends it first.
@@ -19,8 +20,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import stat
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,7 +31,10 @@ from typing import Any
 from temporalio import activity
 
 from freightway.activities.beating import beating
+from freightway.activities.files import in_thread
 from freightway.activities.ghosts import Ledger, holders
+from freightway.activities.journal import Journal
+from freightway.activities.removal import remove_tree
 from freightway.activities.steps.registry import Workspace
 from freightway.activities.tree_hash import HashCache, tree_hash, tree_size
 from freightway.adapters.processes import ProcessRunner
@@ -123,9 +125,11 @@ class WorkspaceManager:
         return WorkspaceRef(host=self.host, queue=self.task_queue, folder=folder)
 
     @asynccontextmanager
-    async def open(self, ref: WorkspaceRef) -> AsyncIterator[OpenWorkspace]:
+    async def open(self, ref: WorkspaceRef, key: str = "") -> AsyncIterator[OpenWorkspace]:
         """Hold a workspace for one attempt.
 
+        Args:
+            key: of the attempt's journal; empty to change files without one.
         Raises:
             WorkspaceLost: if the folder is not there or belongs to another host.
             StepErrored: if somebody else still writes in it and cannot be ended.
@@ -138,8 +142,12 @@ class WorkspaceManager:
         async with self._lock(top) as (descriptor, ledger):
             if not (top / "work").is_dir():
                 raise WorkspaceLost(f"workspace {ref.folder} was removed from host {self.host}")
+            root = (top / "work").resolve()
+            journal = None
+            if key:
+                journal = await in_thread(Journal.begin, root.with_name("journal"), root, key)
             yield OpenWorkspace(
-                Workspace((top / "work").resolve()),
+                Workspace(root, journal),
                 ProcessRunner(inherit=(descriptor,), on_start=ledger.add_group),
             )
 
@@ -178,7 +186,7 @@ class WorkspaceManager:
         folders = self.home / "workspaces"
         for top in sorted(folders.iterdir()) if folders.is_dir() else []:
             if top.name.startswith("."):  # moved away by a worker that died before it had removed it
-                await asyncio.to_thread(_remove_tree, top)
+                await asyncio.to_thread(remove_tree, top)
                 continue
             try:
                 project, promotion = json.loads((top / "owner").read_text())
@@ -205,7 +213,7 @@ class WorkspaceManager:
             # Moved away first: a successor must not find half a workspace.
             gone = top.with_name(f".{folder}.{uuid.uuid4().hex[:8]}")
             top.rename(gone)
-            await asyncio.to_thread(_remove_tree, gone)
+            await asyncio.to_thread(remove_tree, gone)
 
     def _top(self, folder: str) -> Path:
         if not _PLAIN.fullmatch(folder):
@@ -314,18 +322,3 @@ def _human(size: int) -> str:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size} bytes"
-
-
-def _remove_tree(path: Path) -> None:
-    """Remove a folder also where a tool took away the right to write in it."""
-
-    def make_writable(_function: Any, name: str, _error: Any) -> None:
-        parent = Path(name).parent
-        for place in (parent, Path(name)):
-            with suppress(OSError):
-                if not place.is_symlink():
-                    place.chmod(stat.S_IRWXU)
-        with suppress(OSError):
-            Path(name).unlink() if not Path(name).is_dir() else shutil.rmtree(name, ignore_errors=True)
-
-    shutil.rmtree(path, onerror=make_writable)

@@ -6,13 +6,12 @@ Source: Kargo pkg/promotion/runner/builtin/file_copier.go; differs: a link in th
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from pathlib import Path
 
 from pydantic import Field
 
-from freightway.activities.files import FOLDER_MODE, in_thread
+from freightway.activities.files import copy_file, in_thread, make_folder
 from freightway.activities.ignore_rules import IgnoreRules
 from freightway.activities.steps.registry import StepConfig, Workspace, step
 from freightway.errors import StepErrored
@@ -47,15 +46,15 @@ def _copy(config: CopyConfig, workspace: Workspace) -> None:
     try:
         if not source.is_dir():
             if not _left_out(source.name, rules, is_folder=False):
-                _copy_file(source, workspace.path(config.out_path))
+                _copy_file(workspace, source, workspace.path(config.out_path))
             return
         # Listed as a whole before anything is written: the copy may go into the folder that is copied.
         for path, is_folder in _listed(source, rules):
             target = workspace.path(f"{config.out_path}/{path}")
             if is_folder:
-                target.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                make_folder(workspace, target)
             else:
-                _copy_file(source / path, target)
+                _copy_file(workspace, source / path, target)
     except OSError as error:
         place = f": {workspace.show(Path(error.filename))}" if error.filename else ""
         raise StepErrored(
@@ -86,10 +85,6 @@ def _listed(source: Path, rules: IgnoreRules) -> list[tuple[str, bool]]:
     return found
 
 
-def _copy_file(source: Path, target: Path) -> None:
-    mode = stat.S_IMODE(source.stat().st_mode) & 0o777
-    if source == target:
-        return
-    target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    target.chmod(mode)
+def _copy_file(workspace: Workspace, source: Path, target: Path) -> None:
+    if source != target:
+        copy_file(workspace, source, target)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from freightway.activities.files import in_thread
+from freightway.activities.files import in_thread, remove
 from freightway.activities.ignore_rules import glob_source
 from freightway.activities.steps.registry import StepConfig, Workspace, step
 from freightway.errors import StepErrored
@@ -68,10 +67,7 @@ def _delete(config: DeleteConfig, workspace: Workspace) -> None:
         wanted.update(dict.fromkeys(targets))
     for target in wanted:
         try:
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
+            remove(workspace, target)
         except FileNotFoundError:
             continue  # went with a folder above it
         except OSError as error:

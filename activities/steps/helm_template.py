@@ -11,9 +11,9 @@ from typing import Literal
 from pydantic import Field
 
 from freightway.activities.files import (
-    FOLDER_MODE,
     in_thread,
     is_yaml_name,
+    make_folder,
     read_text,
     write_file,
     write_text,
@@ -164,7 +164,7 @@ def _write(config: HelmTemplateConfig, workspace: Workspace, documents: list[Doc
         hooks = "".join(_shown(one) for one in documents if one.events is not None)
         write_text(workspace, config.out_path, f"{manifests}\n{hooks}")
         return
-    workspace.path(config.out_path).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    make_folder(workspace, workspace.path(config.out_path))
     if config.out_layout == "flat":
         write_manifests(workspace, config.out_path, _flat(documents))
         return

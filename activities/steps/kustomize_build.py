@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from freightway.activities.files import FOLDER_MODE, in_thread, is_yaml_name, write_text
+from freightway.activities.files import in_thread, is_yaml_name, make_folder, write_text
 from freightway.activities.manifests import Manifest, kargo_name, kustomize_names, split, write_manifests
 from freightway.activities.steps.registry import StepConfig, Workspace, step
 from freightway.adapters.helm import Helm
@@ -75,7 +75,7 @@ def _write(config: KustomizeBuildConfig, workspace: Workspace, stream: str) -> N
     if is_yaml_name(config.out_path):
         write_text(workspace, config.out_path, stream)
         return
-    workspace.path(config.out_path).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    make_folder(workspace, workspace.path(config.out_path))
     manifests = [one for one in map(Manifest.of, split(stream)) if one is not None]
     names = (
         [kargo_name(one) for one in manifests]

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import ConfigDict
 
+from freightway.activities.journal import Journal
 from freightway.errors import FreightwayError
 from freightway.promotion.model import (
     Answer,
@@ -251,9 +252,11 @@ class Workspace:
 
     Attributes:
         root: absolute path of the folder; never shown to people.
+        journal: notes what the attempt changes; None where nobody would begin again.
     """
 
     root: Path
+    journal: Journal | None = None
 
     IS_WORKSPACE = True
 

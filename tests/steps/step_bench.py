@@ -51,7 +51,13 @@ class Bench:
         }
 
     async def run(
-        self, uses: str, config: dict[str, Any], replay: StepRecord | None = None, **fields: Any
+        self,
+        uses: str,
+        config: dict[str, Any],
+        replay: StepRecord | None = None,
+        *,
+        step_alias: str = "a",
+        **fields: Any,
     ) -> StepOutcome:
         kind = self.services.registry.get(uses)
         assert kind is not None
@@ -62,7 +68,7 @@ class Bench:
                 "promotion": "test.01.abc",
                 "freight": FreightReference(name="f00dfeed", origin=Origin(name="wh")),
                 "created_at": NOW,
-                "step": PlannedStep(alias="a", uses=uses, config=config, facts=kind.facts),
+                "step": PlannedStep(alias=step_alias, uses=uses, config=config, facts=kind.facts),
                 "workspace": self.ref,
                 "replay": replay,
                 **fields,
