@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -23,6 +24,12 @@ from freightway.errors import FreightwayError
 @click.option(
     "--activities", default=50, type=click.IntRange(1, 1000), help="Most activities at once a queue."
 )
+@click.option(
+    "--grace",
+    default=None,
+    type=click.IntRange(0),
+    help="Seconds that steps may take to end when told to stop; FREIGHTWAY_GRACE or 10 if left out.",
+)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def worker_command(
     home: Path | None,
@@ -30,6 +37,7 @@ def worker_command(
     shards_only: bool,
     build_id: str,
     activities: int,
+    grace: int | None,
     log_level: str,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C; steps that run may end, longer ones are handed over."""
@@ -41,14 +49,15 @@ def worker_command(
     if shards_only and not shards:
         raise click.UsageError("--shards-only needs --shard")
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    settings = worker.WorkerSettings(
-        home=home.resolve() if home else worker.default_home(),
-        shards=shards,
-        workflows=not shards_only,
-        activities_at_once=activities,
-        build_id=build_id,
-    )
     try:
+        settings = worker.WorkerSettings(
+            home=home.resolve() if home else worker.default_home(),
+            shards=shards,
+            workflows=not shards_only,
+            activities_at_once=activities,
+            build_id=build_id,
+            grace=timedelta(seconds=grace) if grace is not None else worker.default_grace(),
+        )
         asyncio.run(worker.serve(settings))
     except FreightwayError as error:
         raise Failure(str(error), NO_ANSWER) from error

@@ -19,8 +19,8 @@ READY = "freightway worker is ready"
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
-_KEPT = ("secrets", "worker.log")
-"""What stays when a host's folder is removed: what its operator puts there, and the drill's own log."""
+_KEPT = "secrets"
+"""What its operator puts into a host's folder; it stays, with the drill's own log, when the folder is removed."""
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Host:
 
     Attributes:
         environment: of the worker, without its home.
+        log_name: of the file in its home that its workers write to.
         pid: the worker's process id, 0 while there is none.
         starts: how many worker processes it has had.
     """
@@ -36,6 +37,7 @@ class Host:
     name: str
     home: Path
     environment: Mapping[str, str]
+    log_name: str = "worker.log"
     pid: int = 0
     starts: int = 0
     _nursery: asyncio.subprocess.Process | None = None
@@ -47,7 +49,7 @@ class Host:
     @property
     def log(self) -> Path:
         """What the workers of this host wrote."""
-        return self.home / "worker.log"
+        return self.home / self.log_name
 
     @property
     def is_ready(self) -> bool:
@@ -126,7 +128,7 @@ class Host:
         pid = self.kill()
         await self._gone()
         for entry in self.home.iterdir():
-            if entry.name in _KEPT:
+            if entry.name in (_KEPT, self.log_name):
                 continue
             # Children of the dead worker may still write; what they write is lost with it.
             while entry.is_dir():

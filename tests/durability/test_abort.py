@@ -22,11 +22,11 @@ from freightway.activities.ghosts import Process
 from freightway.activities.step_activities import BEAT_SECONDS
 from freightway.adapters.processes import GRACE_SECONDS
 from freightway.cli.drill_run.hosts import Host
-from freightway.cli.drill_run.sandbox import WAREHOUSE, stages
+from freightway.cli.drill_run.sandbox import stages
 from freightway.cli.drill_run.stack import Sandbox
 from freightway.errors import NotFound
 from freightway.worker import HEARTBEAT_THROTTLE
-from tests.durability.conftest import ended, promote
+from tests.durability.conftest import add_stage, clone, ended, promote, url_of
 from tests.servers.argocd_server import TOKEN, ArgoServer, Plan
 from tests.servers.http_server import HttpServer, Reply
 
@@ -64,31 +64,6 @@ async def slow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbo
     sandbox = Sandbox(tmp_path, "sandbox", stages(1), host_names=("a",), environment=environment)
     async with sandbox as running:
         yield running
-
-
-def url_of(box: Sandbox) -> str:
-    """The address of the sandbox's repository, from the credentials that a host has for it."""
-    secret = (box.hosts["a"].home / "secrets" / box.project / "git.yaml").read_text()
-    data = yaml.safe_load(secret)
-    return str((data.get("stringData") or data["data"])["repoURL"])
-
-
-def clone(box: Sandbox, **checkout: Any) -> dict[str, Any]:
-    config = {"repoURL": url_of(box), "checkout": [{"path": "./out", "branch": "main", **checkout}]}
-    return {"uses": "git-clone", "as": "clone", "config": config}
-
-
-async def add_stage(box: Sandbox, stage: str, *steps: dict[str, Any]) -> None:
-    """Apply one more Stage that takes the sandbox's Freight, and wait until it knows it."""
-    origin = {"kind": "Warehouse", "name": WAREHOUSE}
-    spec = {
-        "requestedFreight": [{"origin": origin, "sources": {"direct": True}}],
-        "promotionTemplate": {"spec": {"steps": list(steps)}},
-    }
-    head = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage"}
-    metadata = {"name": stage, "namespace": box.project}
-    await box.freightway.apply([{**head, "metadata": metadata, "spec": spec}])
-    await box.until_ready(stage)
 
 
 def processes(host: Host) -> set[Process]:

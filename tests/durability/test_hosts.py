@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import threading
 import time
 
 from freightway import names
 from freightway.cli.drill_run.count import read_runs
 from freightway.cli.drill_run.sandbox import branch_of
 from freightway.cli.drill_run.stack import Sandbox
-from tests.durability.conftest import Trap, ended, pending, promote
+from tests.durability.conftest import Trap, ended, promote
 
 
 async def outcomes(box: Sandbox, promotion: str, kind: str) -> list[dict]:
@@ -47,24 +44,6 @@ async def test_a_lost_host_is_replaced_and_the_workspace_rebuilt_with_the_same_c
     assert len(records) == 2
     assert len(set(records)) == 1
     assert box.repository.subjects(branch_of("s1")).count(promotion) == 1
-
-
-async def test_a_worker_that_is_told_to_stop_hands_its_step_over_without_an_error(box: Sandbox) -> None:
-    release = threading.Event()
-    trap = Trap(box, "http", "before")
-    trap.then = lambda _host: (release.wait(8), None)[1]
-    box.gate = trap
-    promotion = await promote(box)
-    assert await asyncio.to_thread(trap.sprung.wait, 60)
-    host = box.hosts[await pending(box, promotion, "http")]
-    os.kill(host.pid, signal.SIGTERM)
-    release.set()
-    end = await ended(box, promotion)
-    assert end.phase == "Succeeded", end.message
-    progress = await box.freightway.progress(box.project, promotion)
-    assert progress is not None
-    assert [meta.error_count for meta in progress.metas] == [0] * len(progress.metas)
-    assert box.record.promotions("http").count(promotion) == 1
 
 
 async def test_everything_goes_on_when_the_server_is_killed_and_started_with_its_file(box: Sandbox) -> None:
