@@ -163,6 +163,8 @@ class Intervals:
     """A Stage that was started anew looks after promotions that are not its children this often."""
     promote_check: timedelta = timedelta(minutes=1)
     """``Promote`` asks for the end of its promotion this often, should the message have been lost."""
+    coming: timedelta = timedelta(seconds=5)
+    """A Warehouse sends a new Stage the Freight that it has within this; no message comes if it has none."""
     health: timedelta = timedelta(minutes=5)
     """Kargo's interval between two looks at the health of Stages."""
     health_again: timedelta = timedelta(seconds=10)

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.selection.auto_promotion import Decision
     from freightway.selection.availability import Verdict
 
+from freightway.workflows import options
 from freightway.workflows.entity import Entity, tolerant
 
 
@@ -91,6 +92,7 @@ class StageMessages(Entity):
         stage_rules.check_configuration(state.project, state.name, news)
         self.problem = ""
         self.subscriptions += state.take_configuration(news)
+        state.coming_until = workflow.now() + options.INTERVALS.coming
         self.unknown = not state.configured
         self.dirty = True
 
@@ -105,6 +107,7 @@ class StageMessages(Entity):
             state.freight = {
                 name: record for name, record in state.freight.items() if record.origin != news.origin
             }
+            state.coming = [origin for origin in state.coming if origin != news.origin]
             if news.origin not in state.snapshots:
                 state.snapshots.append(news.origin)
         for record in news.records:

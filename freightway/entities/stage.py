@@ -141,7 +141,9 @@ class StageState(EntityState):
         configured: a specification has arrived.
         alone: it was started with the word that nothing of an earlier Stage of its name runs.
         freight: copy of the facts about the Freight of the requested origins, by name.
-        snapshots: origins whose Freight has arrived.
+        snapshots: origins whose Freight has arrived, or comes by itself if there is any.
+        coming: those of them that would send it about now.
+        coming_until: when they have sent what they have.
         wanted_verification: who asked to verify again, None if nobody did.
         outbox: facts to tell, with the Warehouse they are for.
         notices: ends of promotions to tell, with the workflow they are for.
@@ -153,6 +155,8 @@ class StageState(EntityState):
     spec: dict[str, Any] = Field(default_factory=dict)
     freight: dict[str, FreightRecord] = Field(default_factory=dict)
     snapshots: list[str] = Field(default_factory=list)
+    coming: list[str] = Field(default_factory=list)
+    coming_until: datetime | None = None
     queue: list[Queued] = Field(default_factory=list)
     current: Running | None = None
     finished: list[Summary] = Field(default_factory=list)
@@ -182,7 +186,13 @@ class StageState(EntityState):
         self.snapshots = [
             origin for origin in present if origin in (*self.snapshots, *news.fed) and origin not in outdated
         ]
+        self.coming = [origin for origin in self.snapshots if origin in news.fed and origin not in before.fed]
         return self.missing_origins
+
+    def unheard_origins(self, now: datetime) -> list[str]:
+        """Return the Warehouses that may have Freight that has not arrived."""
+        coming = self.coming if self.coming_until and now < self.coming_until else []
+        return [*self.missing_origins, *coming]
 
     @property
     def missing_origins(self) -> list[str]:

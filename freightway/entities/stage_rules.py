@@ -94,9 +94,9 @@ def explain(state: StageState, freight: FreightRecord, now: datetime) -> Verdict
     return availability.explain(state.name, state.requests, freight, now)
 
 
-def _not_heard(state: StageState) -> NotReady | None:
+def _not_heard(state: StageState, now: datetime) -> NotReady | None:
     """Return what to answer while a Warehouse has not sent its Freight yet, None once every one has."""
-    missing = state.missing_origins
+    missing = state.unheard_origins(now)
     if not missing:
         return None
     return NotReady(
@@ -121,7 +121,7 @@ def check_promotion(state: StageState, request: PromoteRequest, now: datetime) -
     try:
         freight = resolve_freight(state, request.freight, request.origin, now)
     except Refused as error:
-        raise _not_heard(state) or error from None
+        raise _not_heard(state, now) or error from None
     verdict = explain(state, freight, now)
     if not verdict.available:
         raise Refused(
