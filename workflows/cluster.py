@@ -43,7 +43,7 @@ class Cluster(Entity):
 
     async def _act(self) -> None:
         self.dirty = False
-        while self.state.untold:
+        while self.state.untold and not self._must_leave():
             await self._tell(self.state.untold.pop(0))
 
     def _has_work(self) -> bool:

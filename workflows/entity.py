@@ -264,9 +264,20 @@ class Entity:
         self._suggested_at = self._suggested_at or length
         return length >= 2 * self._suggested_at
 
+    def _is_carried(self) -> bool:
+        """Whether all that is still to be done is in the state, so that the next run can do it."""
+        return True
+
+    def _must_leave(self) -> bool:
+        """Whether a new run must begin although something is to be done: messages come faster than they are acted on."""
+        return self._must_continue() and self._is_carried()
+
+    def _may_leave(self) -> bool:
+        return not self._has_work() or self._broken is not None or self._must_leave()
+
     async def _continue_if_suggested(self) -> None:
         """Continue as new when Temporal suggests it and nothing is under way, or in any case before it is too late."""
-        if self._has_work() and self._broken is None:
+        if not self._may_leave():
             return
         # A history with an error in it is left behind: corrected code would not come to the same commands.
         wanted = workflow.info().is_continue_as_new_suggested() or (self._stained and self._broken is None)
@@ -276,7 +287,7 @@ class Entity:
             self._let_go()
         await self._put_aside()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._has_work() and self._broken is None:
+        if not self._may_leave():
             return
         self.continue_as(self._next_state())
 

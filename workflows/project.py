@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.entities.display import project_details
     from freightway.entities.events import Reason
     from freightway.entities.messages import (
+        AliasNews,
         AliasRequest,
         ApplyAnswer,
         ApplyRequest,
@@ -61,6 +62,9 @@ class Project(ProjectMessages):
         state = self.state
         return bool(self.dirty or state.untold or state.unsure or state.retiring or self._renames)
 
+    def _is_carried(self) -> bool:
+        return not (self._renames or self.state.retired)
+
     def _next_state(self) -> ProjectState:
         """What the next run begins with: an upload that is under way is broken off, it may be megabytes."""
         self.state.break_off_uploads()
@@ -74,7 +78,7 @@ class Project(ProjectMessages):
             await self._retire(self.state.retiring[:MESSAGES_AT_ONCE])
         while self.state.unsure:
             await self._make_sure(self.state.unsure[:MESSAGES_AT_ONCE])
-        while self.state.untold:
+        while self.state.untold and not self._must_leave():
             await self._tell(self.state.next_told(MESSAGES_AT_ONCE))
         while self._renames:
             warehouse, request = self._renames.pop(0)
@@ -267,25 +271,24 @@ class Project(ProjectMessages):
 
     @workflow.signal
     @tolerant
-    def alias_taken(self, request: AliasRequest | None = None) -> None:
-        """Take the alias of new Freight into the index; one in use already is replaced."""
-        if request is None or not request.alias:
+    def aliases(self, news: AliasNews | None = None) -> None:
+        """Take the aliases of new Freight into the index, and forget those of Freight that is gone."""
+        if news is None:
             return
-        owner = self.state.aliases.get(request.alias)
-        if owner is None or owner == request.freight:
-            self.state.aliases[request.alias] = request.freight
-            return
-        freight, _, warehouse = request.freight.partition("@")
-        alias = alias_for(freight, self.state.aliases)
-        self.state.aliases[alias] = request.freight
-        self._renames.append((warehouse, AliasRequest(freight=freight, alias=alias)))
+        known = self.state.aliases
+        gone = {owner for owner, alias in news.aliases.items() if not alias}
+        for alias in [alias for alias, owner in known.items() if owner in gone]:
+            del known[alias]
+        for owner, alias in news.aliases.items():
+            if alias and known.setdefault(alias, owner) != owner:
+                self._give_another(owner)
 
-    @workflow.signal
-    @tolerant
-    def alias_freed(self, request: AliasRequest | None = None) -> None:
-        """Forget the alias of Freight that is gone."""
-        if request is not None and self.state.aliases.get(request.alias) == request.freight:
-            del self.state.aliases[request.alias]
+    def _give_another(self, owner: str) -> None:
+        """Give Freight another alias than the one it came with, which other Freight has."""
+        freight, _, warehouse = owner.partition("@")
+        alias = alias_for(freight, self.state.aliases)
+        self.state.aliases[alias] = owner
+        self._renames.append((warehouse, AliasRequest(freight=freight, alias=alias)))
 
     @workflow.signal
     @tolerant

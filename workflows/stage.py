@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
 
 from freightway.workflows import options
 from freightway.workflows.entity import check_identity
-from freightway.workflows.stage_promotions import StagePromotions
+from freightway.workflows.stage_promotions import TIME_OVER, StagePromotions
 
 
 @workflow.defn(name="Stage")
@@ -85,16 +85,15 @@ class Stage(StagePromotions):
     def _has_work(self) -> bool:
         state = self.state
         return bool(
-            self.dirty
-            or self.ended
-            or self.verified
-            or state.outbox
-            or state.notices
-            or self.subscriptions
-            or self.aborts
-            or self.unknown
-            or self._health_has_come()
+            self.dirty or state.outbox or state.notices or self._health_has_come() or self._has_orders()
         )
+
+    def _has_orders(self) -> bool:
+        """Whether something is to be done that only this run knows of."""
+        return bool(self.ended or self.verified or self.subscriptions or self.aborts or self.unknown)
+
+    def _is_carried(self) -> bool:
+        return not (self._has_orders() or self.state.retired)
 
     async def _act(self) -> None:
         self.dirty = False
@@ -185,6 +184,8 @@ class Stage(StagePromotions):
             return
         phase = Phase.ABORTED if found.status in ("TERMINATED", "CANCELED") else Phase.ERRORED
         text = found.message or f"the promotion's workflow was {found.status.lower()}"
+        if found.status == "TIMED_OUT":
+            text = TIME_OVER
         running, state.current = state.current, None
         self._over(stage_rules.summarize(running, phase, text, now, running.started_at), running.notify)
 

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.entities.events import Reason
     from freightway.entities.freight import FreightNews, FreightRecord, StageFacts, tell_apart
     from freightway.entities.messages import (
+        AliasNews,
         AliasRequest,
         ApproveRequest,
         CreateFreightRequest,
@@ -47,6 +48,8 @@ from freightway.workflows.entity import Entity, check_identity, refused, toleran
 _DEFAULT_INTERVAL = timedelta(minutes=5)
 _NEWS_AT_ONCE = 40
 """Freight records in one message; keeps a snapshot far below the payload limit."""
+_ALIASES_AT_ONCE = 500
+"""Aliases in one message; each has at most some hundred bytes."""
 
 
 @workflow.defn(name="Warehouse")
@@ -58,11 +61,8 @@ class Warehouse(Entity):
         super().__init__()
         self.state: WarehouseState = state or WarehouseState()
         self._identify()
-        self._news: dict[str, set[str]] = {}
-        self._snapshots: list[str] = []
         self._telling = ""
         self._discoveries: list[contracts.DiscoveryResult] = []
-        self._alias_news: list[tuple[str, AliasRequest]] = []
         self._reborn: WarehouseConfiguration | None = None
 
     def _identify(self) -> None:
@@ -90,33 +90,33 @@ class Warehouse(Entity):
     def _has_work(self) -> bool:
         return bool(
             self.dirty
-            or self._news
-            or self._snapshots
+            or self.state.news
+            or self.state.snapshots
             or self._discoveries
-            or self._alias_news
+            or self.state.alias_news
             or self.state.schedule_wanted
             or self.state.refresh_wanted
         )
+
+    def _is_carried(self) -> bool:
+        return not self._discoveries and not self.state.retired
 
     async def _act(self) -> None:
         self.dirty = False
         while self._discoveries:
             self._take_discovery(self._discoveries.pop(0))
+        failure: FailureError | None = None
         if self.state.schedule_wanted or self.state.retired or self.state.refresh_wanted:
-            await self._set_schedule()
+            try:
+                await self._set_schedule()
+            except FailureError as error:
+                failure = error
         if self.state.collect_at and workflow.now() >= self.state.collect_at:
             self._collect()
-        while self._alias_news:
-            await self._tell_project(*self._alias_news.pop(0))
-        try:
-            while self._snapshots:
-                self._telling = self._snapshots.pop(0)
-                await self._tell_snapshot(self._telling)
-            while self._news:
-                self._telling = next(iter(self._news))
-                await self._tell(self._telling, self._news.pop(self._telling))
-        finally:
-            self._telling = ""
+        await self._tell_all()
+        if failure is not None:
+            # Only now: what cannot be scheduled keeps no Stage from its Freight.
+            raise failure
 
     # -- what Projects, Stages and discovery say ---------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Warehouse(Entity):
         check_configuration(self.state, configuration)
         self.problem = ""
         self.state.schedule_wanted = self.state.schedule_wanted or configuration.spec != self.state.spec
-        self._snapshots += self.state.take_configuration(configuration)
+        self.state.snapshots += self.state.take_configuration(configuration)
         self.dirty = True
 
     @workflow.signal
@@ -145,8 +145,8 @@ class Warehouse(Entity):
             return
         if request.name not in self.state.subscribers:
             self.state.subscribers.append(request.name)
-        if request.name not in self._snapshots:
-            self._snapshots.append(request.name)
+        if request.name not in self.state.snapshots:
+            self.state.snapshots.append(request.name)
 
     @workflow.signal
     @tolerant
@@ -297,8 +297,8 @@ class Warehouse(Entity):
     @workflow.query
     def describe(self) -> WarehouseState:
         """Everything the Warehouse knows but its Freight and applied commands."""
-        untold = tuple(sorted({*self._news, *self._snapshots, self._telling} - {""}))
-        return self.state.model_copy(update={"seen": {}, "freight": {}, "untold": untold})
+        untold = tuple(sorted({*self.state.news, *self.state.snapshots, self._telling} - {""}))
+        return self.state.model_copy(update={"seen": {}, "freight": {}, "news": {}, "untold": untold})
 
     # -- acting --------------------------------------------------------------------------------------------------
 
@@ -348,18 +348,18 @@ class Warehouse(Entity):
 
     def _created(self, record: FreightRecord, actor: str = "") -> None:
         self.emit(Reason.FREIGHT_CREATED, f"Freight {record.label} created", actor=actor, freight=record.name)
-        self._note_alias("alias_taken", record)
+        self._note_alias(record, record.alias)
         self._changed(record.name)
 
-    def _note_alias(self, news: str, record: FreightRecord) -> None:
-        owner = f"{record.name}@{self.state.name}"
-        self._alias_news.append((news, AliasRequest(freight=owner, alias=record.alias)))
+    def _note_alias(self, record: FreightRecord, alias: str) -> None:
+        """Note an alias for the project's index; empty for Freight that is gone."""
+        self.state.alias_news[f"{record.name}@{self.state.name}"] = alias
 
     def _forget(self, record: FreightRecord, actor: str = "") -> None:
         del self.state.freight[record.name]
         self.state.deleted = [*self.state.deleted, record.name][-_NEWS_AT_ONCE:]
         self.emit(Reason.FREIGHT_DELETED, f"Freight {record.label} deleted", actor=actor, freight=record.name)
-        self._note_alias("alias_freed", record)
+        self._note_alias(record, "")
         self._changed(record.name)
 
     def _collect(self) -> None:
@@ -371,7 +371,7 @@ class Warehouse(Entity):
         """Note whom to tell: every Stage, or those that facts of the Stage ``by`` matter to."""
         for stage in self.state.subscribers:
             if not by or stage == by or by in self.state.upstream.get(stage, (by,)):
-                self._news.setdefault(stage, set()).update(freight)
+                self.state.news.setdefault(stage, set()).update(freight)
         self.dirty = True
 
     async def _set_schedule(self) -> None:
@@ -400,10 +400,28 @@ class Warehouse(Entity):
             state.schedule_wanted = True
             raise
 
-    async def _tell_project(self, news: str, request: AliasRequest) -> None:
+    async def _tell_all(self) -> None:
+        """Tell everything that is news; messages that come faster than it can be told do not keep a new run waiting."""
+        state = self.state
+        while state.alias_news and not self._must_leave():
+            await self._tell_project()
+        try:
+            while state.snapshots and not self._must_leave():
+                self._telling = state.snapshots.pop(0)
+                await self._tell_snapshot(self._telling)
+            while state.news and not self._must_leave():
+                self._telling = next(iter(state.news))
+                await self._tell(self._telling, state.news.pop(self._telling))
+        finally:
+            self._telling = ""
+
+    async def _tell_project(self) -> None:
+        """Tell all aliases that are news in a few messages: one at a time would keep the Stages waiting."""
+        waiting = self.state.alias_news
+        part = {owner: waiting.pop(owner) for owner in list(waiting)[:_ALIASES_AT_ONCE]}
         handle = workflow.get_external_workflow_handle(names.project_id(self.state.project))
         try:
-            await handle.signal(news, request)
+            await handle.signal("aliases", AliasNews(aliases=part))
         except ApplicationError:
             workflow.logger.info("project %s does not run", self.state.project)
 

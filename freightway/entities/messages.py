@@ -149,6 +149,16 @@ class AliasRequest(Command):
     alias: str = ""
 
 
+class AliasNews(Model):
+    """What a Warehouse tells the project's index of aliases.
+
+    Attributes:
+        aliases: by Freight, as ``name@warehouse``; empty for Freight that is gone.
+    """
+
+    aliases: dict[str, str] = Field(default_factory=dict)
+
+
 class CreateFreightRequest(Command):
     """Make Freight by hand from artifacts that the Warehouse knows."""
 

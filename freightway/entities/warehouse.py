@@ -58,6 +58,9 @@ class WarehouseState(EntityState):
     """What a Warehouse owns: its subscriptions, what was discovered last, its Freight.
 
     Attributes:
+        alias_news: aliases that the project's index has not been told, by Freight; empty for Freight that is gone.
+        news: Freight that changed and that Stages have not been told of, by Stage.
+        snapshots: Stages that are to be told of all Freight.
         untold: Stages that have not been told all of it, as the Warehouse answers when it is asked.
     """
 
@@ -77,6 +80,9 @@ class WarehouseState(EntityState):
     refresh_wanted: bool = False
     schedule_wanted: bool = False
     collect_at: datetime | None = None
+    alias_news: dict[str, str] = Field(default_factory=dict)
+    news: dict[str, set[str]] = Field(default_factory=dict)
+    snapshots: list[str] = Field(default_factory=list)
     untold: tuple[str, ...] = ()
 
     def take_configuration(self, news: WarehouseConfiguration) -> list[str]:

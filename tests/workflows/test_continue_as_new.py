@@ -147,7 +147,7 @@ async def test_an_upload_broken_by_a_new_run_is_refused_and_not_half_applied(res
     owner = names.project_id(project.name)
 
     async def part(number: int, *, more: bool) -> ApplyAnswer:
-        document = project._own(stage(f"part-{number}"))
+        document = project.own(stage(f"part-{number}"))
         request = ApplyRequest(id=f"up/{number}", documents=(document,), upload="up", more=more)
         return await project.api._update(owner, "apply", request, ApplyAnswer)
 
