@@ -59,7 +59,9 @@ def apply_command(paths: tuple[str, ...], dry_run: bool, verbose: bool, actor: s
     if loaded.problems:
         raise Failure("nothing was applied\n" + "\n".join(f"  {problem}" for problem in loaded.problems))
     if not loaded.resources:
-        raise Failure(f"nothing to apply in {', '.join(paths)}")
+        kinds = ", ".join(sorted({kind for kind, *_ in loaded.skipped}))
+        skipped = f": it has no kind of Freightway's, only {kinds}" if kinds else ""
+        raise Failure(f"nothing to apply in {', '.join(paths)}{skipped}")
 
     async def work(freightway: Freightway) -> dict[str, ApplyAnswer]:
         await _check(freightway, loaded)
@@ -82,12 +84,13 @@ def apply_command(paths: tuple[str, ...], dry_run: bool, verbose: bool, actor: s
 
 async def _check(freightway: Freightway, loaded: LoadResult) -> None:
     """Check references against what the projects have already."""
+    from freightway.cli.manifests import known_step_kinds
     from freightway.resources.check import check
 
     known: list[ResourceKey] = []
     for project in {item.resource.project or item.resource.name for item in loaded.resources}:
         known += await known_keys(freightway, project)
-    checked = check(loaded.resources, known)
+    checked = check(loaded.resources, known, step_kinds=known_step_kinds())
     for warning in checked.warnings:
         click.echo(f"warning: {warning}", err=True)
     if checked.problems:

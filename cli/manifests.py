@@ -36,6 +36,15 @@ def read_manifests(paths: Iterable[str]) -> LoadResult:
     return result
 
 
+def known_step_kinds() -> frozenset[str]:
+    """Return the kinds of steps there are: ours, and those of packages that are installed here."""
+    from importlib.metadata import entry_points
+
+    from freightway.resources.step import BUILT_IN_KINDS
+
+    return BUILT_IN_KINDS | {point.name for point in entry_points(group="freightway.steps")}
+
+
 def _read(file: str) -> str:
     if file == STANDARD_INPUT:
         return sys.stdin.buffer.read().decode("utf-8-sig")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 import click
@@ -40,7 +39,7 @@ def validate_command(paths: tuple[str, ...], verbose: bool) -> None:
     Every problem is shown with its file, line and YAML path. The exit code is 0 if all is well, 1 if there
     are problems and 2 if a path does not exist.
     """
-    from freightway.cli.manifests import read_manifests
+    from freightway.cli.manifests import known_step_kinds, read_manifests
     from freightway.resources.check import check
 
     try:
@@ -48,7 +47,7 @@ def validate_command(paths: tuple[str, ...], verbose: bool) -> None:
     except NotFound as error:
         click.echo(f"error: {error}", err=True)
         raise SystemExit(EXIT_USAGE) from None
-    checked = check(loaded.resources, loaded.broken, step_kinds=_step_kinds())
+    checked = check(loaded.resources, loaded.broken, step_kinds=known_step_kinds())
     problems = [*loaded.problems, *checked.problems]
     warnings = [*loaded.warnings, *checked.warnings]
     for text in _lines(problems, warnings):
@@ -57,14 +56,20 @@ def validate_command(paths: tuple[str, ...], verbose: bool) -> None:
         for kind, name, file, line in loaded.skipped:
             click.echo(f"{file}:{line}: {kind}/{name}: skipped, not one of Freightway's kinds")
     click.echo(_closing(loaded, len(problems), len(warnings)))
+    elsewhere = _elsewhere(loaded)
+    if elsewhere and any(problem.message.startswith("unknown ") for problem in checked.problems):
+        click.echo(
+            f"note: only these files were looked at; what project {' and '.join(elsewhere)} has on the server already is "
+            "known to: freightway apply --dry-run"
+        )
     if problems:
         raise SystemExit(EXIT_PROBLEMS)
 
 
-def _step_kinds() -> frozenset[str]:
-    from freightway.resources.step import BUILT_IN_KINDS
-
-    return BUILT_IN_KINDS | {point.name for point in entry_points(group="freightway.steps")}
+def _elsewhere(loaded: LoadResult) -> list[str]:
+    """Return the projects that resources of the files belong to and that are not among the files."""
+    here = {item.resource.name for item in loaded.resources if item.resource.kind == "Project"}
+    return sorted({item.resource.project for item in loaded.resources} - here - {""})
 
 
 def _lines(problems: Iterable[Problem], warnings: Iterable[Problem]) -> list[str]:

@@ -65,5 +65,7 @@ def warn_about_kinds(steps: Sequence[Step], kinds: Collection[str], path: YamlPa
     for index, step in enumerate(steps):
         if step.uses and step.uses not in kinds:
             hint = suggestion(step.uses, kinds)
-            message = f"unknown step kind {step.uses!r}, such a step ends as Errored{hint}"
+            message = (
+                f"unknown step kind {step.uses!r}: Errored unless a package of the worker brings it{hint}"
+            )
             yield Finding((*path, index, "uses"), message)

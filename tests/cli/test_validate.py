@@ -126,3 +126,22 @@ def test_wrong_use_ends_with_two(arguments):
 
 def test_a_missing_path_is_named():
     assert "'nowhere' not found" in validate("-f", "nowhere").output
+
+
+def test_what_a_project_has_on_the_server_is_not_known(tmp_path):
+    """A Stage alone names a Warehouse that was applied before: the note says who can tell."""
+    stage = (
+        "apiVersion: kargo.akuity.io/v1alpha1\nkind: Stage\nmetadata: {name: s, namespace: p}\nspec:\n"
+        "  requestedFreight: [{origin: {kind: Warehouse, name: w}, sources: {direct: true}}]\n"
+    )
+    file = tmp_path / "s.yaml"
+    file.write_text(stage)
+    result = validate("-f", file)
+    assert result.exit_code == 1
+    assert "unknown Warehouse 'w' in project 'p'" in result.output
+    assert result.output.endswith(
+        "note: only these files were looked at; what project p has on the server already is known to: freightway apply "
+        "--dry-run\n"
+    )
+    file.write_text(f"{PROJECT}---\n{stage}")
+    assert "note:" not in validate("-f", file).output

@@ -346,7 +346,7 @@ WARNED = {
         steps("      - uses: git-clon\n"),
         11,
         f"{STEPS}[0].uses",
-        "unknown step kind 'git-clon', such a step ends as Errored; did you mean 'git-clone'?",
+        "unknown step kind 'git-clon': Errored unless a package of the worker brings it; did you mean 'git-clone'?",
     ),
 }
 
