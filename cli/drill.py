@@ -60,7 +60,8 @@ def drill_command(
 
     Everything is made for the drill: a Git server over HTTP, an Argo CD stand-in, an HTTP receiver, two worker hosts
     and, without --address, a Temporal server. Workers die by SIGKILL inside each kind of step and at random; one host
-    loses its folder, and an embedded server is restarted.
+    loses its folder, and an embedded server is restarted. On a server that --address names the drill's project is deleted
+    when nothing was wrong.
     """
     import asyncio
 
@@ -98,13 +99,16 @@ def drill_command(
 
 
 def _check_server(address: str, namespace: str) -> None:
-    """Find out before anything is made whether there is a server."""
+    """Find out before anything is made whether there is a server with this namespace."""
     import asyncio
 
-    from freightway.connection import connect
+    from freightway.connection import connect, missing_search_attributes
+
+    async def look() -> None:
+        await missing_search_attributes(await connect(address, namespace))
 
     try:
-        asyncio.run(connect(address, namespace))
+        asyncio.run(look())
     except FreightwayError as error:
         raise Failure(str(error), NO_ANSWER) from error
 

@@ -24,6 +24,8 @@ _SETTLE_SECONDS = 90.0
 _LAST_SECONDS = 300.0
 """How long promotions have to end after the last one was asked for; others count as lost."""
 
+_DELETED_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -116,7 +118,18 @@ class Drill:
             workspaces = await box.left_over(_SETTLE_SECONDS)
             ids = [names.promotion_id(box.project, name) for name in self.ended]
             runs = await read_runs(box.client, ids)
-            return self._report(time.monotonic() - began, runs, workspaces)
+            report = self._report(time.monotonic() - began, runs, workspaces)
+            if self.settings.address:
+                await self._leave(report)
+            return report
+
+    async def _leave(self, report: Report) -> None:
+        """Delete the drill's project from a server that goes on without it, unless there is something to look at."""
+        project = self.sandbox.project
+        if report.findings.total:
+            report.notes.append(f"project {project} is left on {self.settings.address}, to look at")
+        elif not await self.sandbox.delete_project(_DELETED_SECONDS):
+            report.notes.append(f"project {project} was not gone from {self.settings.address} in time")
 
     # -- the promotions ----------------------------------------------------------------------------------------------
 
@@ -137,7 +150,8 @@ class Drill:
         talking = asyncio.create_task(self._talk())
         self._until = time.monotonic() + self.settings.limit
         try:
-            await asyncio.wait_for(asyncio.gather(*tasks), self.settings.limit + _LAST_SECONDS)
+            async with asyncio.timeout(self.settings.limit + _LAST_SECONDS):
+                await asyncio.gather(*tasks)
         except TimeoutError:
             self.notes.append(f"promotions did not end within {_LAST_SECONDS:g} s of the last one asked for")
         finally:

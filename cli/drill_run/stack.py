@@ -28,7 +28,7 @@ from freightway.cli.drill_run.servers import (
 )
 from freightway.client import Freightway
 from freightway.connection import connect
-from freightway.errors import NotFound, Refused
+from freightway.errors import FreightwayError, NotFound, Refused
 
 _FORGET = ("TEMPORAL_", "FREIGHTWAY_", "ARGOCD_", "GITCLIENT_", "GIT_")
 """The user's own settings of these names must not reach the sandbox."""
@@ -197,6 +197,19 @@ class Sandbox:
         self.server.kill()
         await self.server.stop()
         await self.server.start()
+
+    async def delete_project(self, seconds: float) -> bool:
+        """Delete the project with all it has; returns whether nothing of it runs any more."""
+        query = f'FreightwayProject = "{self.project}" AND ExecutionStatus = "Running"'
+        try:
+            async with asyncio.timeout(seconds):
+                await self.freightway.delete(self.project, everything=True)
+                while True:
+                    if not (await self.client.count_workflows(query)).count:
+                        return True
+                    await asyncio.sleep(_PAUSE)
+        except (FreightwayError, TimeoutError):
+            return False
 
     async def left_over(self, seconds: float) -> list[str]:
         """Start every host anew, so that it sweeps, and return the workspaces that stay."""

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.servers.freightway_stack import Stack
+
 
 def test_a_short_drill_loses_and_repeats_nothing(tmp_path: Path) -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TEMPORAL_", "FREIGHTWAY_"))}
@@ -34,3 +38,23 @@ def test_a_short_drill_loses_and_repeats_nothing(tmp_path: Path) -> None:
         "workspaces left",
     ):
         assert values[name] == "0"
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (("--address", "127.0.0.1:1"), "no Temporal server at 127.0.0.1:1 (nobody listens there)"),
+        (
+            ("--address", "THERE", "--namespace", "nowhere"),
+            "namespace 'nowhere' not found; create it: temporal",
+        ),
+    ],
+)
+def test_a_drill_on_a_server_that_is_not_there_says_so_at_once(
+    stack: Stack, where: tuple[str, ...], said: str
+) -> None:
+    given = [stack.server.address if part == "THERE" else part for part in where]
+    done = stack.cli("drill", *given, "--promotions", "1")
+    assert done.returncode == 69
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
