@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 import yaml
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.worker import Replayer
 
+from freightway import FreightwayPlugin, names
 from freightway.cli.codec import Endpoint
 from freightway.cli.demo_pipeline.loopback import LoopbackServer
 from freightway.cli.drill_run.sandbox import stages
@@ -29,8 +32,12 @@ from freightway.encryption import (
     new_key_file,
     read_keys,
 )
+from freightway.entities.messages import AnswerRequest
 from freightway.errors import FreightwayError
+from freightway.worker import WorkerSettings, our_client, workers
 from tests.durability.conftest import ended, promote
+from tests.servers.manifests import PROJECT, stage, warehouse
+from tests.servers.temporal import World, dev_server, until
 
 OLD, NEW = Key("2025", secrets.token_bytes(32)), Key("2026", secrets.token_bytes(32))
 UI = "http://localhost:8233"
@@ -170,3 +177,85 @@ async def test_an_encrypted_promotion_runs_and_the_server_sees_nothing_of_it(
     for plain in (b"deploy/s1", b"errorThreshold", b"receiver", b"idempotency"):
         assert plain not in history
     assert ENCODING.encode() in history
+
+
+VARIABLE = "FREIGHTWAY_ENCRYPTION_KEYS"
+
+
+async def test_encrypted_histories_replay_where_their_key_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(write(tmp_path / "keys.yaml", NEW)))
+    settings = WorkerSettings(home=tmp_path / "home")
+    async with dev_server() as client, workers(client, settings):
+        project = World(our_client(client), settings.home).project()
+        await project.apply(PROJECT, warehouse(), stage("dev"))
+        answer = await project.promote("dev", await project.freight("a" * 40))
+        assert (await project.ended(answer, seconds=60)).phase == "Succeeded"
+        ids = [
+            names.promotion_id(project.name, answer.promotion),
+            names.stage_id(project.name, "dev"),
+            names.warehouse_id(project.name, "app"),
+            names.project_id(project.name),
+        ]
+        histories = [await client.get_workflow_handle(one).fetch_history() for one in ids]
+    for history in histories:
+        assert all(ENCODING.encode() == payload.metadata["encoding"] for payload in started_with(history))
+    for history in histories:
+        await Replayer(workflows=[], plugins=[FreightwayPlugin()]).replay_workflow(history)
+    # With another key, and with none, it is not taken for something else.
+    for keys, said in ((str(write(tmp_path / "others.yaml", OLD)), ""), ("", "encrypted with key '2026'")):
+        monkeypatch.setenv(VARIABLE, keys)
+        result = await Replayer(workflows=[], plugins=[FreightwayPlugin()]).replay_workflow(
+            histories[0], raise_on_replay_failure=False
+        )
+        assert result.replay_failure is not None
+        assert said in str(result.replay_failure)
+
+
+async def test_a_worker_without_the_key_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = str(write(tmp_path / "keys.yaml", NEW))
+    monkeypatch.setenv(VARIABLE, keys)
+    settings = WorkerSettings(home=tmp_path / "home")
+    async with dev_server() as client:
+        project = World(our_client(client), settings.home).project()
+        gate = {"uses": "wait-for-approval", "as": "gate", "config": {}}
+        async with workers(client, settings):
+            await project.apply(PROJECT, warehouse(), stage("dev", steps=[gate]))
+            answer = await project.promote("dev", await project.freight("a" * 40))
+            await project.stage_is("dev", lambda state: bool(state.current and state.current.waiting), 60)
+        promotion = client.get_workflow_handle(names.promotion_id(project.name, answer.promotion))
+        entity = project.stage_handle("dev")
+        monkeypatch.delenv(VARIABLE)
+        async with workers(client, settings):
+            await entity.signal("metadata", {"values": {"kept": 1}})
+            await promotion.signal("wake")
+            for handle in (entity, promotion):
+                said = await until(lambda handle=handle: failures(handle), bool, 60)
+                assert "encrypted with key '2026', and there are no keys here" in said[0]
+                assert (await handle.describe()).status.name == "RUNNING"
+        monkeypatch.setenv(VARIABLE, keys)
+        async with workers(client, settings):
+            await project.stage_is("dev", lambda state: state.metadata.get("kept") == 1, 60)
+            await project.api.answer_promotion(project.name, answer.promotion, AnswerRequest(actor="ben"))
+            assert (await project.ended(answer, seconds=60)).phase == "Succeeded"
+
+
+def started_with(history: Any) -> list[Payload]:
+    """The payloads that a workflow was started with."""
+    payloads: list[Payload] = list(
+        history.events[0].workflow_execution_started_event_attributes.input.payloads
+    )
+    assert payloads
+    return payloads
+
+
+async def failures(handle: Any) -> list[str]:
+    """What the workflow tasks of a workflow failed with."""
+    return [
+        event.workflow_task_failed_event_attributes.failure.message
+        async for event in handle.fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+    ]
