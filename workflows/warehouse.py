@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         check_configuration,
         collectable,
         criteria_hold,
+        crowded_out,
         newest_combination,
         take_discovery,
         take_facts,
@@ -48,6 +49,7 @@ from freightway.workflows.entity import Entity, check_identity, refused, toleran
 _DEFAULT_INTERVAL = timedelta(minutes=5)
 _NEWS_AT_ONCE = 40
 """Freight records in one message; keeps a snapshot far below the payload limit."""
+_CROWDED = "there is as much Freight as there may be, so the oldest that no Stage holds is let go"
 _ALIASES_AT_ONCE = 500
 """Aliases in one message; each has at most some hundred bytes."""
 
@@ -350,21 +352,31 @@ class Warehouse(Entity):
         self.emit(Reason.FREIGHT_CREATED, f"Freight {record.label} created", actor=actor, freight=record.name)
         self._note_alias(record, record.alias)
         self._changed(record.name)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Let go of the oldest Freight that no Stage holds while there is more than there may be."""
+        gone = crowded_out(self.state)
+        self.state.crowded = bool(gone)
+        for name in gone:
+            self._forget(self.state.freight[name], why=f": {_CROWDED}")
 
     def _note_alias(self, record: FreightRecord, alias: str) -> None:
         """Note an alias for the project's index; empty for Freight that is gone."""
         self.state.alias_news[f"{record.name}@{self.state.name}"] = alias
 
-    def _forget(self, record: FreightRecord, actor: str = "") -> None:
+    def _forget(self, record: FreightRecord, actor: str = "", why: str = "") -> None:
         del self.state.freight[record.name]
         self.state.deleted = [*self.state.deleted, record.name][-_NEWS_AT_ONCE:]
-        self.emit(Reason.FREIGHT_DELETED, f"Freight {record.label} deleted", actor=actor, freight=record.name)
+        text = f"Freight {record.label} deleted{why}"
+        self.emit(Reason.FREIGHT_DELETED, text, actor=actor, freight=record.name)
         self._note_alias(record, "")
         self._changed(record.name)
 
     def _collect(self) -> None:
         for name in collectable(self.state, workflow.now()):
             self._forget(self.state.freight[name])
+        self._make_room()
         self.state.collect_at = workflow.now() + options.INTERVALS.collect
 
     def _changed(self, *freight: str, by: str = "") -> None:
@@ -452,15 +464,14 @@ class Warehouse(Entity):
         state = self.state
         phase = "Healthy" if state.is_healthy else "Unhealthy"
         newest = state.freight.get(state.last_freight)
+        message = self.problem or "; ".join(problem.message for problem in state.problems) or state.criteria
         summary = {
             "kind": "Warehouse",
             "project": state.project,
             "name": state.name,
             "shard": state.spec.get("shard", ""),
             "phase": phase,
-            "message": self.problem
-            or "; ".join(problem.message for problem in state.problems)
-            or state.criteria,
+            "message": "; ".join(filter(None, (message, _CROWDED if state.crowded else ""))),
             "freight": newest.label if newest else "",
             "freightCount": len(state.freight),
             "subscriptions": len(state.spec.get("subscriptions", ())),

@@ -25,6 +25,8 @@ from freightway.selection.freight_id import freight_id
 from freightway.urls import normalize_chart, normalize_git
 
 _SHOWN_ARTIFACTS = 20
+MOST_FREIGHT_BYTES = 512 * 1024
+"""Bytes that the Freight of a Warehouse may have as JSON; a thousand each is usual."""
 
 
 class WarehouseConfiguration(Model):
@@ -58,6 +60,7 @@ class WarehouseState(EntityState):
     """What a Warehouse owns: its subscriptions, what was discovered last, its Freight.
 
     Attributes:
+        crowded: Freight was let go before its time when Freight was made last, since there was too much of it.
         alias_news: aliases that the project's index has not been told, by Freight; empty for Freight that is gone.
         news: Freight that changed and that Stages have not been told of, by Stage.
         snapshots: Stages that are to be told of all Freight.
@@ -80,6 +83,7 @@ class WarehouseState(EntityState):
     refresh_wanted: bool = False
     schedule_wanted: bool = False
     collect_at: datetime | None = None
+    crowded: bool = False
     alias_news: dict[str, str] = Field(default_factory=dict)
     news: dict[str, set[str]] = Field(default_factory=dict)
     snapshots: list[str] = Field(default_factory=list)
@@ -242,6 +246,25 @@ def collectable(state: WarehouseState, now: datetime) -> list[str]:
     return [
         record.name for record in ordered[first:] if now - record.discovered_at > settings.keep_freight_for
     ]
+
+
+def crowded_out(state: WarehouseState) -> list[str]:
+    """Return the names of the Freight that must be let go although it may be young: there is too much of it.
+
+    The oldest goes first; what a Stage holds stays, and so does what was made last.
+    """
+    most = warehouse_settings(state.annotations).most_freight
+    sizes = {name: len(record.model_dump_json()) for name, record in state.freight.items()}
+    count, size = len(sizes), sum(sizes.values())
+    gone = []
+    for record in sorted(state.freight.values(), key=lambda record: record.age_key):
+        if count <= most and size <= MOST_FREIGHT_BYTES:
+            break
+        if record.currently_in or record.name == state.last_freight:
+            continue
+        gone.append(record.name)
+        count, size = count - 1, size - sizes[record.name]
+    return gone
 
 
 def check_configuration(state: WarehouseState, news: WarehouseConfiguration) -> None:

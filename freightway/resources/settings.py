@@ -19,11 +19,15 @@ LONGEST_PROMOTION = f"{ANNOTATION_PREFIX}longest-promotion"
 KEEP_PROMOTIONS = f"{ANNOTATION_PREFIX}keep-promotions"
 KEEP_FREIGHT = f"{ANNOTATION_PREFIX}keep-freight"
 KEEP_FREIGHT_FOR = f"{ANNOTATION_PREFIX}keep-freight-for"
+MOST_FREIGHT = f"{ANNOTATION_PREFIX}most-freight"
 
 MOST_PROMOTIONS = 100
 """Summaries of finished promotions that a Stage may keep; its state must stay small."""
-MOST_FREIGHT = 200
-"""Unused Freight that a Warehouse may keep."""
+MOST_UNUSED = 200
+"""Unused Freight that a Warehouse may keep however old it is."""
+MOST_IN_ALL = 500
+"""Freight that a Warehouse may have. Its state, each Stage's copy and the answer to a question must each be far below
+the two megabytes that Temporal takes, and a Stage may take Freight of three Warehouses."""
 
 
 class SettingError(ValueError):
@@ -69,11 +73,14 @@ class StageSettings(Model):
 class WarehouseSettings(Model):
     """Settings of a Warehouse: how much unused Freight is kept, and how old it must be to be let go.
 
-    Source: the defaults are those of Kargo's garbage collector.
+    Attributes:
+        most_freight: Freight there may be in all; beyond it the oldest that no Stage holds is let go however young.
+    Source: the defaults are those of Kargo's garbage collector; there is no ``most_freight`` in Kargo.
     """
 
-    keep_freight: int = Field(default=20, ge=0, le=MOST_FREIGHT)
+    keep_freight: int = Field(default=20, ge=0, le=MOST_UNUSED)
     keep_freight_for: Duration = timedelta(hours=336)
+    most_freight: int = Field(default=MOST_IN_ALL, ge=1, le=MOST_IN_ALL)
 
 
 def stage_settings(annotations: Mapping[str, str]) -> StageSettings:
@@ -109,6 +116,8 @@ def warehouse_settings(annotations: Mapping[str, str]) -> WarehouseSettings:
         given["keep_freight"] = _number(annotations, KEEP_FREIGHT)
     if KEEP_FREIGHT_FOR in annotations:
         given["keep_freight_for"] = _duration(annotations, KEEP_FREIGHT_FOR)
+    if MOST_FREIGHT in annotations:
+        given["most_freight"] = _number(annotations, MOST_FREIGHT)
     try:
         return WarehouseSettings.model_validate(given)
     except ValidationError as error:

@@ -22,7 +22,7 @@ from freightway.entities.stage_rules import (
     take_verification,
 )
 from freightway.entities.verification import VerificationPhase, VerificationResult
-from freightway.entities.warehouse import WarehouseState, add_freight
+from freightway.entities.warehouse import WarehouseState, add_freight, crowded_out
 from freightway.errors import Refused
 from freightway.promotion.model import FreightReference, Origin, Phase
 from freightway.selection import freight_facts
@@ -183,14 +183,14 @@ def reference(number: int) -> FreightReference:
     )
 
 
-def full_warehouse() -> WarehouseState:
+def full_warehouse(count: int = 200, stages: int = 2) -> WarehouseState:
     """A Warehouse of 200 Freight, each with facts of three Stages, and all the commands it remembers."""
     state = WarehouseState(project="demo", name="app", spec=warehouse()["spec"])
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    for number in range(200):
-        record: Any = add_freight(state, reference(number), now + timedelta(hours=number))
-        for name in ("dev", "staging"):
-            record = freight_facts.verified(record, name, now)
+    for number in range(count):
+        record: Any = add_freight(state, reference(number), now + timedelta(minutes=number))
+        for name in range(stages):
+            record = freight_facts.verified(record, f"stage-{name}", now)
         record = freight_facts.approved(record, "prod", now, "ann", "we know what it is")
         state.freight[record.name] = record
         state.remember(f"{number:032x}", {"message": f"Freight {record.label} created: {record.name}"})
@@ -248,3 +248,17 @@ def test_the_state_of_a_full_stage_is_small() -> None:
     state = full_stage(full_warehouse().freight)
     assert len(state.finished) == 20
     assert len(state.model_dump_json(by_alias=True).encode()) < 256 * KIB
+
+
+@pytest.mark.parametrize("stages", [2, 40])
+def test_thousands_of_young_freight_do_not_make_a_state_too_large(stages: int) -> None:
+    state = full_warehouse(3000, stages)
+    names_by_age = list(state.freight)
+    gone = crowded_out(state)
+    for name in gone:
+        del state.freight[name]
+    assert gone == names_by_age[: len(gone)]
+    assert 50 <= len(state.freight) <= 500
+    assert len(state.model_dump_json(by_alias=True).encode()) < 640 * KIB
+    of_three = {f"{name}{origin}": record for origin in "abc" for name, record in state.freight.items()}
+    assert len(full_stage(of_three).model_dump_json(by_alias=True).encode()) < 1800 * KIB

@@ -181,6 +181,32 @@ async def test_old_freight_that_nobody_uses_is_let_go(project: Pipeline) -> None
     assert len(await project.events("FreightDeleted")) == 2
 
 
+async def test_beyond_the_limit_the_oldest_unused_freight_is_let_go_however_young(project: Pipeline) -> None:
+    document = warehouse()
+    document["metadata"]["annotations"] = {"freightway.dev/most-freight": "5"}
+    await project.apply(PROJECT, document, stage("dev"))
+    records = [await project.freight(f"{number:040d}") for number in range(5)]
+    await project.brought("dev", records[0])
+    await until(
+        lambda: project.api.find_freight(project.name, records[0].name),
+        lambda record: "dev" in record.currently_in,
+    )
+    assert await project.events("FreightDeleted") == []
+    records += [await project.freight(f"{number:040d}") for number in range(5, 8)]
+    kept = {record.name for record in (records[0], *records[4:])}
+    assert {record.name for record in await project.records()} == kept
+    await project.stage_is("dev", lambda state: set(state.freight) == kept, 60)
+    gone = await project.events("FreightDeleted")
+    assert [event.freight for event in gone] == [record.name for record in records[1:4]]
+    assert "as much Freight as there may be" in gone[0].message
+    rows = await until(
+        lambda: project.api.rows("Warehouse", project.name),
+        lambda rows: bool(rows and "the oldest that no Stage holds is let go" in str(rows[0].get("message"))),
+        60,
+    )
+    assert rows[0]["freightCount"] == 5
+
+
 async def test_a_step_writes_metadata_that_the_next_stage_reads(project: Pipeline) -> None:
     writes = {
         "uses": "set-metadata",

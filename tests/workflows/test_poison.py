@@ -187,7 +187,7 @@ GARBAGE: list[tuple[str, str, dict[str, Any]]] = [
     ("Warehouse", "facts", {"stage": "dev", "metadata": {"x": {"y": 1}}, "entered": ["none"]}),
     ("Warehouse", "rename", {"freight": "none", "alias": "x"}),
     ("Project", "cluster", {"generation": 10**15, "config": {"promotionWindows": 5}}),
-    ("Project", "alias_taken", {"freight": "x", "alias": "y"}),
+    ("Project", "aliases", {"aliases": {"x": "y", "": "", "z@none": "y"}}),
     ("Cluster", "register", {"name": "no/such project"}),
 ]
 
