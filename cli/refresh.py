@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from freightway.cli.session import TIMED_OUT, Failure, actor_option, confirm, project_option, run
+from freightway.errors import FreightwayError
 
 if TYPE_CHECKING:
     from freightway.client import Freightway
@@ -45,7 +46,9 @@ def refresh_command(kind: str, name: str, project: str, wait: bool, timeout: flo
                 after = await freightway.wait_for_refresh(project, kind, name, before, timeout=timeout)
             except TimeoutError:
                 raise Failure(f"{kind} {name} has not looked within {timeout:g} s", TIMED_OUT) from None
-            _report(kind, name, after)
+            _report(
+                kind, name, after, await _label(freightway, project, after) if kind == "warehouse" else ""
+            )
 
     run(work, actor=actor)
 
@@ -56,7 +59,16 @@ async def _state(freightway: Freightway, project: str, kind: str, name: str) -> 
     return await freightway.stage(project, name) if kind == "stage" else None
 
 
-def _report(kind: str, name: str, state: Any) -> None:
+async def _label(freightway: Freightway, project: str, warehouse: Any) -> str:
+    """Return how people see the last Freight of a Warehouse."""
+    name: str = warehouse.last_freight
+    try:
+        return (await freightway.find_freight(project, name)).label if name else ""
+    except FreightwayError:
+        return name[:7]
+
+
+def _report(kind: str, name: str, state: Any, freight: str) -> None:
     """Print what came of looking; a subscription that cannot be looked at is a failure."""
     if kind == "stage":
         issues = state.health.issues if state.health else ()
@@ -65,7 +77,5 @@ def _report(kind: str, name: str, state: Any) -> None:
     if state.problems:
         lines = "\n".join(f"  {problem.name}: {problem.message}" for problem in state.problems)
         raise Failure(f"Warehouse {name} could not look at everything\n{lines}")
-    newest = (
-        f"; its last Freight is {state.last_freight[:7]}" if state.last_freight else "; it has no Freight"
-    )
+    newest = f"; its last Freight is {freight}" if freight else "; it has no Freight"
     click.echo(f"Warehouse {name} has looked at its subscriptions{newest}")

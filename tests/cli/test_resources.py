@@ -119,7 +119,10 @@ def test_discovery_uses_credentials_once_they_are_written(pipeline):
             "create", "credentials", "git", "app", "--replace", "--repo-url", pipeline.git.url("app.git"),
             "--username", "robot", "--password", "s3cret-of-git",
         )  # fmt: skip
-        assert "has looked at its subscriptions" in pipeline.ok("refresh", "warehouse", "app", "--wait")
+        looked = pipeline.ok("refresh", "warehouse", "app", "--wait")
+        newest = pipeline.data("get", "warehouses", "app")[0]["freight"]
+        assert f"has looked at its subscriptions; its last Freight is {newest}\n" in looked
+        assert newest.endswith(")"), "the alias comes first"
     finally:
         pipeline.git.password = ""
 
