@@ -119,11 +119,13 @@ def _close(parts: Parts, narrator: Narrator, *, keep: bool) -> None:
 
     click.echo(f"\nDone in {narrator.seconds:.0f} s: {len(narrator.checks)} checks, and all of them held.")
     click.echo(
-        "\nEvery promotion and verification is a workflow in the Temporal Web UI. The command that opens it:"
+        "\nEvery promotion and verification is a workflow in the Temporal Web UI. While the demo runs, this opens it:"
     )
     click.echo(f"\n  {ui_command(parts.temporal.ui_address)}")
     if not keep:
-        click.echo("\nEverything is being stopped now. To keep it running: make demo DEMO_ARGS=--keep")
+        click.echo(
+            "\nEverything is being stopped now. To keep it running and look around: make demo DEMO_ARGS=--keep"
+        )
         return
     click.echo("\nEverything keeps running until you press Ctrl-C. In another terminal:\n")
     for name in _SHOWN:
