@@ -77,7 +77,9 @@ class EntityActivities:
         kinds: dict[str, dict[str, list[contracts.Message]]] = {}
         for message in await self._checked(request.messages):
             lanes = kinds.setdefault(message.workflow, {})
-            lanes.setdefault(message.workflow_id, []).append(message)
+            for workflow_id in (message.workflow_id, *message.also):
+                own = message.model_copy(update={"workflow_id": workflow_id})
+                lanes.setdefault(workflow_id, []).append(own)
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def deliver(lane: list[contracts.Message]) -> list[str]:

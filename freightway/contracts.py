@@ -54,12 +54,14 @@ class Message(Model):
 
     Attributes:
         workflow: the workflow type, started with ``start`` as its argument.
+        also: ids of other entities of the type that get the same signal, if they run.
         signal: the signal's name; empty to start the entity only.
         memo: what it shows of itself until it says otherwise; the same holds for the attributes.
     """
 
     workflow: str
     workflow_id: str
+    also: tuple[str, ...] = ()
     signal: str = ""
     payload: dict[str, Any] = Field(default_factory=dict)
     start: dict[str, Any] = Field(default_factory=dict)

@@ -8,15 +8,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
     from freightway.entities.display import warehouse_details
     from freightway.entities.events import Reason
-    from freightway.entities.freight import FreightNews, FreightRecord, StageFacts, tell_apart
+    from freightway.entities.freight import FreightRecord, StageFacts, tell_apart
     from freightway.entities.messages import (
-        AliasNews,
         AliasRequest,
         ApproveRequest,
         CreateFreightRequest,
@@ -44,26 +43,21 @@ with workflow.unsafe.imports_passed_through():
     from freightway.selection.freight_id import freight_id
 
 from freightway.workflows import options
-from freightway.workflows.entity import Entity, check_identity, refused, tolerant
+from freightway.workflows.entity import check_identity, refused, tolerant
+from freightway.workflows.warehouse_messages import NEWS_AT_ONCE, WarehouseMessages
 
 _DEFAULT_INTERVAL = timedelta(minutes=5)
-_NEWS_AT_ONCE = 40
-"""Freight records in one message; keeps a snapshot far below the payload limit."""
 _CROWDED = "there is as much Freight as there may be, so the oldest that no Stage holds is let go"
-_ALIASES_AT_ONCE = 500
-"""Aliases in one message; each has at most some hundred bytes."""
 
 
 @workflow.defn(name="Warehouse")
-class Warehouse(Entity):
+class Warehouse(WarehouseMessages):
     """One Warehouse of a project."""
 
     @workflow.init
     def __init__(self, state: WarehouseState | None = None) -> None:
-        super().__init__()
-        self.state: WarehouseState = state or WarehouseState()
+        super().__init__(state or WarehouseState())
         self._identify()
-        self._telling = ""
         self._discoveries: list[contracts.DiscoveryResult] = []
         self._reborn: WarehouseConfiguration | None = None
 
@@ -299,7 +293,7 @@ class Warehouse(Entity):
     @workflow.query
     def describe(self) -> WarehouseState:
         """Everything the Warehouse knows but its Freight and applied commands."""
-        untold = tuple(sorted({*self.state.news, *self.state.snapshots, self._telling} - {""}))
+        untold = tuple(sorted({*self.state.news, *self.state.snapshots, *self.telling}))
         return self.state.model_copy(update={"seen": {}, "freight": {}, "news": {}, "untold": untold})
 
     # -- acting --------------------------------------------------------------------------------------------------
@@ -367,7 +361,7 @@ class Warehouse(Entity):
 
     def _forget(self, record: FreightRecord, actor: str = "", why: str = "") -> None:
         del self.state.freight[record.name]
-        self.state.deleted = [*self.state.deleted, record.name][-_NEWS_AT_ONCE:]
+        self.state.deleted = [*self.state.deleted, record.name][-NEWS_AT_ONCE:]
         text = f"Freight {record.label} deleted{why}"
         self.emit(Reason.FREIGHT_DELETED, text, actor=actor, freight=record.name)
         self._note_alias(record, "")
@@ -411,54 +405,6 @@ class Warehouse(Entity):
         except FailureError:
             state.schedule_wanted = True
             raise
-
-    async def _tell_all(self) -> None:
-        """Tell everything that is news; messages that come faster than it can be told do not keep a new run waiting."""
-        state = self.state
-        while state.alias_news and not self._must_leave():
-            await self._tell_project()
-        try:
-            while state.snapshots and not self._must_leave():
-                self._telling = state.snapshots.pop(0)
-                await self._tell_snapshot(self._telling)
-            while state.news and not self._must_leave():
-                self._telling = next(iter(state.news))
-                await self._tell(self._telling, state.news.pop(self._telling))
-        finally:
-            self._telling = ""
-
-    async def _tell_project(self) -> None:
-        """Tell all aliases that are news in a few messages: one at a time would keep the Stages waiting."""
-        waiting = self.state.alias_news
-        part = {owner: waiting.pop(owner) for owner in list(waiting)[:_ALIASES_AT_ONCE]}
-        handle = workflow.get_external_workflow_handle(names.project_id(self.state.project))
-        try:
-            await handle.signal("aliases", AliasNews(aliases=part))
-        except ApplicationError:
-            workflow.logger.info("project %s does not run", self.state.project)
-
-    async def _tell_snapshot(self, stage: str) -> None:
-        records = list(self.state.freight.values())
-        first = True
-        while records or first:
-            await self._send(stage, FreightNews(snapshot=first, records=tuple(records[:_NEWS_AT_ONCE])))
-            records, first = records[_NEWS_AT_ONCE:], False
-
-    async def _tell(self, stage: str, changed: set[str]) -> None:
-        names_in_order = sorted(changed)
-        for start in range(0, len(names_in_order), _NEWS_AT_ONCE):
-            part = names_in_order[start : start + _NEWS_AT_ONCE]
-            records = tuple(self.state.freight[name] for name in part if name in self.state.freight)
-            removed = tuple(name for name in part if name not in self.state.freight)
-            await self._send(stage, FreightNews(records=records, removed=removed))
-
-    async def _send(self, stage: str, news: FreightNews) -> None:
-        handle = workflow.get_external_workflow_handle(names.stage_id(self.state.project, stage))
-        try:
-            await handle.signal("freight", news.model_copy(update={"origin": self.state.name}))
-        except ApplicationError:
-            # A Stage that does not run yet subscribes when it starts and gets everything then.
-            workflow.logger.info("Stage %s does not run", stage)
 
     def _publish(self) -> None:
         state = self.state

@@ -46,6 +46,19 @@ async def test_a_new_stage_takes_one_task_and_nothing_else(project: Pipeline) ->
     assert not told["SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED"]
 
 
+async def test_freight_reaches_many_stages_by_one_activity(project: Pipeline) -> None:
+    await project.apply(PROJECT, warehouse(), *map(stage, MANY))
+    workflow_id = names.warehouse_id(project.name, "app")
+    before = await events(project, workflow_id)
+    await project.freight("a" * 40, stages=MANY)
+    await project.warehouse_is("app", lambda state: not state.untold, LONG)
+    seen = await events(project, workflow_id)
+    seen.subtract(before)
+    # One message to the Project, which keeps the aliases.
+    assert seen["SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED"] == 1
+    assert seen["ACTIVITY_TASK_SCHEDULED"] == 1
+
+
 async def test_a_stage_applied_later_gets_the_freight_there_is(project: Pipeline) -> None:
     await project.apply(PROJECT, warehouse(), stage("dev"))
     freight = await project.freight("b" * 40, stages=["dev"])
