@@ -130,7 +130,8 @@ class WorkerSettings:
         workflows: whether it runs workflows and steps of the common queue; off for a worker of shards alone.
         activities_at_once: most activities that run at once on each queue.
         build_id: turns worker versioning on (see docs/upgrading.md); empty for none.
-        cached_workflows: most workflows kept in memory.
+        cached_workflows: most workflows kept in memory; a Stage at rest takes a tenth of a megabyte, and one that is
+            not kept reads its whole history for each message.
         grace: how long steps may take to end when the worker is told to stop.
         sandbox: whether workflows run in the SDK's sandbox, which refuses careless workflow code. Off, because it
             costs memory for every workflow and time for every message, and users bring no workflows of their own;
@@ -142,7 +143,7 @@ class WorkerSettings:
     workflows: bool = True
     activities_at_once: int = 50
     build_id: str = ""
-    cached_workflows: int = 1000
+    cached_workflows: int = 3000
     grace: timedelta = field(default_factory=default_grace)
     sandbox: bool = False
 
