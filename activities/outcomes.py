@@ -70,6 +70,7 @@ def outcome_of(alias: str, value: Any) -> StepOutcome:
             output=plain_output(value.output),
             health_check=value.health_check,
             metadata=value.metadata,
+            retry_after=value.after,
         )
     return StepOutcome(status=StepStatus.SUCCEEDED, output=plain_output(value))
 

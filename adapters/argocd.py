@@ -53,12 +53,14 @@ class ArgoCDServers:
     Attributes:
         environment: None for the process's own.
         pauses: seconds before each further try of a request that only reads.
+        seconds: longest wait for one answer.
     """
 
     http: Http
     credentials: CredentialStore
     environment: Mapping[str, str] | None = None
     pauses: tuple[float, ...] = (0.5, 1.0, 2.0)
+    seconds: float = _SECONDS
 
     @property
     def namespace(self) -> str:
@@ -71,7 +73,7 @@ class ArgoCDServers:
         Raises:
             FreightwayError: if none is configured, or its configuration is incomplete.
         """
-        return ArgoCD(self.http, self.server(project), self.pauses)
+        return ArgoCD(self.http, self.server(project), self.pauses, self.seconds)
 
     def server(self, project: str) -> Server:
         """Return where the Argo CD of a project is.
@@ -116,6 +118,7 @@ class ArgoCD:
     http: Http
     server: Server
     pauses: tuple[float, ...] = ()
+    seconds: float = _SECONDS
 
     async def get(self, name: str, namespace: str) -> Application | None:
         """Return an Application, None if there is none that the token may see.
@@ -223,7 +226,7 @@ class ArgoCD:
             headers={"Authorization": f"Bearer {self.server.token}", "Content-Type": "application/json"},
             content=json.dumps(body) if body is not None else None,
             verify=self.server.verify,
-            timeout=_SECONDS,
+            timeout=self.seconds,
         )
         if answer.status == 401:
             raise answer.error("talking to Argo CD", "its token was refused")

@@ -27,6 +27,8 @@ MOST_BYTES = 32 * 1024 * 1024
 """Bytes of a body that are read at most unless the caller says otherwise."""
 
 MOST_REDIRECTS = 10
+MOST_RETRY_AFTER = 3600.0
+"""Seconds that a host can make us wait; it is asked again then, so that its mistake does not stop us for days."""
 CONNECT_SECONDS = 10.0
 MOST_CONNECTIONS = 100
 
@@ -80,18 +82,19 @@ class HttpResponse:
             ) from error
 
     def retry_after(self) -> float | None:
-        """Return the seconds that the host asks to wait (``Retry-After``), None if it does not."""
+        """Return the seconds that the host asks to wait (``Retry-After``), an hour at most, None if it does not."""
         text = self.header("retry-after").strip()
         if not text:
             return None
-        if text.isdigit():
-            return float(text)
+        if text.isascii() and text.isdigit():
+            return min(float(text), MOST_RETRY_AFTER)
         import email.utils
 
         try:
-            return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-        except (ValueError, TypeError):
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
             return None
+        return min(max(0.0, seconds), MOST_RETRY_AFTER)
 
     def error(self, doing: str, detail: str = "") -> AdapterError:
         """Return the error for an answer that was not wanted: ``<doing>: <host> answered with status N``."""

@@ -129,12 +129,13 @@ async def http(config: HttpConfig, info: StepInfo, client: Http, workspace: Work
     if failed is None and succeeded is None:
         if not response.ok:
             message = f"the answer has status {response.status}"
-            return Result(status=StepStatus.FAILED, message=message)
+            return Result(status=StepStatus.FAILED, message=message, after=response.retry_after())
         succeeded = True
     if succeeded:
         return Result(output=_outputs(config, env))
     why = f"the answer (status {response.status}) does not meet the success criteria yet"
-    return Waiting(why, after=config.poll_interval.total_seconds())
+    pause = max(config.poll_interval.total_seconds(), response.retry_after() or 0.0)
+    return Waiting(why, after=pause)
 
 
 def _compile(config: HttpConfig) -> None:

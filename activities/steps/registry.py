@@ -51,6 +51,7 @@ class Result:
 
     Attributes:
         status: Succeeded, Skipped (nothing to do) or Failed without an error (polled again, as ``http`` does).
+        after: seconds until a step that Failed without an error is asked again; None for the engine's default.
         metadata: values for Freight or Stages, written by the workflow.
     """
 
@@ -59,6 +60,7 @@ class Result:
     status: Literal[StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED] = StepStatus.SUCCEEDED
     health_check: HealthCheck | None = None
     metadata: tuple[MetadataUpdate, ...] = ()
+    after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
