@@ -134,7 +134,7 @@ async def _perform(request: StepRequest, services: Services, beat_seconds: float
     now = services.clock()
     may_retry = request.step.facts.repeatable and not _is_over(request.deadline, now)
     if not (_asks_again(outcome) and may_retry and beat.memory.says(outcome)):
-        return outcome
+        return outcome.model_copy(update={"polls": memory.polls})
     # Sent before the failure, so that the next attempt knows what this one saw.
     activity.heartbeat(beat.remember(outcome))
     raise ApplicationError(

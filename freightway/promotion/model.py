@@ -282,6 +282,7 @@ class StepOutcome(Model):
         retry_after: seconds until the next poll of a waiting step, None for the default.
         task_output: the output is also merged into the output of the step's task (``compose-output``).
         error_text: what the promotion shows while the step is retried; empty for the message itself.
+        polls: polls before this one that found nothing new, so that each has a number of its own.
     """
 
     status: StepStatus
@@ -297,6 +298,7 @@ class StepOutcome(Model):
     health_check: HealthCheck | None = None
     metadata: tuple[MetadataUpdate, ...] = ()
     record: StepRecord | None = None
+    polls: int = 0
 
 
 MINIMUM_POLL = timedelta(seconds=1)

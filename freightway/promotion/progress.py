@@ -271,7 +271,7 @@ def _written(progress: Progress, step: PlannedStep, outcome: StepOutcome) -> dic
     records = progress.records
     if outcome.record is not None:
         records = {**records, progress.current: outcome.record}
-    return {"outputs": outputs, "records": records, "polls": progress.polls + 1}
+    return {"outputs": outputs, "records": records, "polls": progress.polls + outcome.polls + 1}
 
 
 def _judged(

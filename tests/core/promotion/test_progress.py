@@ -215,6 +215,13 @@ def test_a_request_carries_how_often_the_step_was_asked() -> None:
     assert (following.poll, following.begun, following.step.alias) == (0, False, "b")
 
 
+def test_polls_that_found_nothing_new_have_numbers_of_their_own() -> None:
+    progress = start(step("a")).record(waiting(), NOW)
+    # Four polls of one activity: three found nothing new.
+    progress = progress.record(waiting().model_copy(update={"polls": 3}), NOW)
+    assert progress.request(NOW).poll == 5
+
+
 def test_a_failed_step_parks_the_promotion_if_so_wished() -> None:
     progress = start(step("a"), step("b", if_="${{ always() }}"), on_failure="park").record(FAILED, NOW)
     assert progress.next() == Parked(0, step("a"), 'step "a": no')
