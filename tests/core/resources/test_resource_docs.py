@@ -30,5 +30,5 @@ def test_every_setting_of_our_own_is_described():
         if isinstance(value, str) and "freightway.dev/" in value
     ]
     annotations = [value for value in own if value != names.ANNOTATION_PREFIX]
-    assert len(annotations) == 6
+    assert len(annotations) == 8
     assert [annotation for annotation in annotations if f"`{annotation}`" not in page] == []
