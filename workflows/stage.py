@@ -12,7 +12,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
-    from freightway.entities import stage_gates, stage_rules
+    from freightway.entities import stage_gates, stage_holding, stage_rules
     from freightway.entities.display import clock
     from freightway.entities.events import Reason
     from freightway.entities.freight import StageFacts
@@ -117,7 +117,7 @@ class Stage(StagePromotions):
         state = self.state
         if not state.configured:
             return
-        for record in stage_rules.pass_on(state, now, str(workflow.uuid4())):
+        for record in stage_holding.pass_on(state, now, str(workflow.uuid4())):
             self.emit(
                 Reason.FREIGHT_VERIFICATION_SUCCEEDED,
                 f"Freight {record.label} passes through control-flow Stage {state.name}",
@@ -125,7 +125,7 @@ class Stage(StagePromotions):
                 freight=record.name,
             )
         self._look_after_health(now)
-        if stage_rules.wants_verification(state):
+        if stage_holding.wants_verification(state):
             await self._verify()
         self._refuse_unavailable(now)
         self._auto_promote(now)

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from freightway import names
-    from freightway.entities import stage_gates, stage_rules
+    from freightway.entities import stage_gates, stage_holding, stage_rules
     from freightway.entities.events import Reason
     from freightway.entities.messages import (
         Done,
@@ -160,7 +160,7 @@ class StageCommands(StageMessages):
 
         def act() -> PromoteAnswer:
             assert request is not None
-            target = stage_rules.rollback_target(self.state, request.freight)
+            target = stage_holding.rollback_target(self.state, request.freight)
             return self._answer(
                 self.queue_rollback(target, actor=request.actor, reason=request.reason, notify=request.notify)
             )
@@ -173,7 +173,7 @@ class StageCommands(StageMessages):
             assert request is not None
             if self.state.is_control_flow:
                 raise refused(f"Stage {self.state.name!r} has no promotion steps")
-            stage_rules.rollback_target(self.state, request.freight)
+            stage_holding.rollback_target(self.state, request.freight)
 
         self.check(request, rule)
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts
-    from freightway.entities import stage_gates, stage_rules
+    from freightway.entities import stage_gates, stage_holding, stage_rules
     from freightway.entities.events import Reason
     from freightway.entities.freight import FreightNews
     from freightway.entities.messages import ExplainRequest, MetadataNews, TargetRequest
@@ -53,9 +53,7 @@ class StageMessages(Entity):
         From a source of their own: a worker that begins in the middle of a history may see a message before the
         turn that went before it, when that turn asked the server for nothing, and each turn draws from the common one.
         """
-        if workflow.patched("own-entropy"):
-            return self._entropy.randbytes(10)
-        return workflow.random().randbytes(10)
+        return self._entropy.randbytes(10)
 
     def child_attributes(self, *freight: str, phase: str) -> TypedSearchAttributes:
         """Search attributes of a promotion or verification."""
@@ -121,7 +119,7 @@ class StageMessages(Entity):
             state.freight[record.name] = record
         for name in news.removed:
             state.freight.pop(name, None)
-        stage_rules.recover(state)
+        stage_holding.recover(state)
         self._note_withdrawal()
         self.dirty = True
 

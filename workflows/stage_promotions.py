@@ -20,8 +20,9 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from freightway import names
-    from freightway.entities import stage_gates, stage_rules
+    from freightway.entities import stage_gates, stage_holding, stage_rules
     from freightway.entities.events import Reason
+    from freightway.entities.freight import statuses
     from freightway.entities.messages import TargetRequest
     from freightway.entities.promotion import Freeze, PromotionInput, PromotionResult
     from freightway.entities.stage import Queued, Running
@@ -127,6 +128,11 @@ class StagePromotions(StageVerification):
                 for item in queued.plan.collection
                 if item.name in state.freight
             },
+            freight_status=statuses(
+                state.freight,
+                [item.name for item in queued.plan.collection],
+                queued.plan.model_dump(mode="json", include={"steps", "vars"}),
+            ),
             frozen="" if queued.break_glass else stage_gates.soft_freeze(state, started),
         )
         try:
@@ -178,7 +184,7 @@ class StagePromotions(StageVerification):
                 update={"freight": freight.name, "alias": freight.alias, "origin": freight.origin.name}
             )
         if result.phase is Phase.SUCCEEDED:
-            stage_rules.take_holding(state, result, now, str(workflow.uuid4()))
+            stage_holding.take_holding(state, result, now, str(workflow.uuid4()))
             self._expect_new_health()
         summary = stage_rules.summarize(running, result.phase, result.message, now, running.started_at)
         self._over(summary, running.notify)

@@ -17,8 +17,9 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from freightway import names
-    from freightway.entities import stage_rules
+    from freightway.entities import stage_holding, stage_rules
     from freightway.entities.events import Reason
+    from freightway.entities.freight import statuses
     from freightway.entities.messages import TargetRequest
     from freightway.entities.stage import StageState, Verifying
     from freightway.entities.verification import (
@@ -59,7 +60,7 @@ class StageVerification(StageHealth):
         try:
             # A promotion that failed took nothing over: what is held is what to go back to.
             target = None if failed else state.holding
-            target = target or stage_rules.rollback_target(state)
+            target = target or stage_holding.rollback_target(state)
             self.queue_rollback(target, actor="", reason=why)
         except FreightwayError as error:
             self.problem = f"no rollback: {error}"
@@ -103,7 +104,7 @@ class StageVerification(StageHealth):
             )
             self._take_verdict(result, repeated=bool(holding.verifications))
             return
-        missing = stage_rules.missing_templates(state)
+        missing = stage_holding.missing_templates(state)
         if missing:
             # Not "nothing to measure, so it is good": somebody deleted what decides.
             result = VerificationResult(
@@ -175,6 +176,9 @@ class StageVerification(StageHealth):
                 for item in holding.items
                 if item.name in state.freight
             },
+            freight_status=statuses(
+                state.freight, [item.name for item in holding.items], spec.get("args"), state.spec.get("vars")
+            ),
         )
 
     async def _await_verification(
@@ -195,7 +199,7 @@ class StageVerification(StageHealth):
 
     def _take_verdict(self, result: VerificationResult, *, repeated: bool) -> None:
         state = self.state
-        withdrawn = stage_rules.take_verification(state, result, str(workflow.uuid4()))
+        withdrawn = stage_holding.take_verification(state, result, str(workflow.uuid4()))
         holding = state.holding
         assert holding is not None
         text = f": {result.message}" if result.message else ""

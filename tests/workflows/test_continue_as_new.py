@@ -14,13 +14,9 @@ from freightway.entities.messages import ApplyAnswer, ApplyRequest, HoldRequest,
 from freightway.entities.project import StageConfiguration
 from freightway.entities.promotion import PromotionResult
 from freightway.entities.stage import StageState
+from freightway.entities.stage_holding import take_holding, take_verification
 from freightway.entities.stage_rules import finish as finish_promotion
-from freightway.entities.stage_rules import (
-    plan_promotion,
-    summarize,
-    take_holding,
-    take_verification,
-)
+from freightway.entities.stage_rules import plan_promotion, summarize
 from freightway.entities.verification import VerificationPhase, VerificationResult
 from freightway.entities.warehouse import WarehouseState, add_freight, crowded_out
 from freightway.errors import Refused
