@@ -114,8 +114,7 @@ def _may_approve(answer: Answer, config: WaitForApprovalConfig, info: StepInfo) 
 
 def _why(config: WaitForApprovalConfig, info: StepInfo, given: list[str]) -> str:
     missing = config.approvals - len(given)
-    text = f"{config.prompt}: " if config.prompt else ""
-    text += f"waiting for {missing} {'approval' if missing == 1 else 'approvals'}"
+    text = f"waiting for {missing} {'approval' if missing == 1 else 'approvals'}"
     names = [
         name
         for name in config.approvers
@@ -128,7 +127,9 @@ def _why(config: WaitForApprovalConfig, info: StepInfo, given: list[str]) -> str
         ends = _started(info) + config.deadline
         text += f"; until {ends.strftime('%Y-%m-%d %H:%M:%S')} UTC"
     reminders = _reminders(config, info)
-    return f"{text} (reminder {reminders})" if reminders else text
+    text += f" (reminder {reminders})" if reminders else ""
+    # What is asked comes last, as it was written: it may end with a question mark.
+    return f"{text}: {config.prompt.strip()}" if config.prompt.strip() else text
 
 
 def _reminders(config: WaitForApprovalConfig, info: StepInfo) -> int:

@@ -93,7 +93,7 @@ async def test_people_read_what_is_missing(bench: Bench) -> None:
         deadline="2h",
     )
     assert outcome.message == (
-        "Ship it?: waiting for 1 approval by eve, group ops; given by bob; until 2026-01-02 05:04:05 UTC"
+        "waiting for 1 approval by eve, group ops; given by bob; until 2026-01-02 05:04:05 UTC: Ship it?"
     )
 
 
@@ -118,5 +118,8 @@ async def test_an_approval_counts_if_it_was_given_before_the_deadline(bench: Ben
 async def test_a_reminder_changes_the_text_when_it_is_due(bench: Bench) -> None:
     first = await ask(bench, after=timedelta(minutes=29), reminder="30m")
     assert (first.message, first.retry_after) == ("waiting for 1 approval", 60)
-    second = await ask(bench, after=timedelta(minutes=65), reminder="30m")
-    assert (second.message, second.retry_after) == ("waiting for 1 approval (reminder 2)", 25 * 60)
+    second = await ask(bench, after=timedelta(minutes=65), reminder="30m", prompt="customers?")
+    assert (second.message, second.retry_after) == (
+        "waiting for 1 approval (reminder 2): customers?",
+        25 * 60,
+    )
