@@ -70,7 +70,7 @@ class Promotion:
             )
         plan = await self._with_facts(self._given.plan)
         self._progress = Progress.start(plan, workflow.now())
-        self._runner = StepRunner(plan, self._given.stage_metadata, self._given.freight_metadata)
+        self._runner = StepRunner(plan, self._given)
         try:
             await self._steps()
         except asyncio.CancelledError:

@@ -18,6 +18,7 @@ from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
+    from freightway.entities.promotion import PromotionInput
     from freightway.promotion.model import (
         Answer,
         PromotionPlan,
@@ -46,15 +47,11 @@ class HostGone(Exception):
 class StepRunner:
     """Runs the steps of one promotion and looks after its workspace."""
 
-    def __init__(
-        self,
-        plan: PromotionPlan,
-        stage_metadata: dict[str, Any],
-        freight_metadata: dict[str, dict[str, Any]],
-    ) -> None:
+    def __init__(self, plan: PromotionPlan, given: PromotionInput) -> None:
         self._plan = plan
-        self._stage_metadata = dict(stage_metadata)
-        self._freight_metadata = {name: dict(values) for name, values in freight_metadata.items()}
+        self._stage_metadata = dict(given.stage_metadata)
+        self._freight_metadata = {name: dict(values) for name, values in given.freight_metadata.items()}
+        self._freight_status = given.freight_status
         self._workspace: WorkspaceRef | None = None
         self._claims = 0
 
@@ -80,6 +77,7 @@ class StepRunner:
                     workspace=workspace,
                     stage_metadata=self._stage_metadata,
                     freight_metadata=self._freight_metadata,
+                    freight_status=self._freight_status,
                 ).model_copy(update={"answers": answers})
                 return await self._run(request, interrupted)
             except HostGone:

@@ -100,6 +100,7 @@ class Verification:
                 warehouses=given.warehouses,
                 stage_metadata=given.stage_metadata,
                 freight_metadata=given.freight_metadata,
+                freight_status=given.freight_status,
             ),
             task_queue=names.shard_queue(given.shard),
             summary="arguments of the metrics",

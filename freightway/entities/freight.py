@@ -5,13 +5,15 @@ What a fact is and how it changes is in ``freightway.selection.freight_facts``.
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from pydantic import Field
 
 from freightway.promotion.model import FreightReference, Origin
-from freightway.resources.meta import Model
+from freightway.resources.meta import Model, format_duration
 from freightway.selection.freight_facts import FreightFacts
 
 
@@ -58,11 +60,46 @@ class FreightRecord(FreightFacts):
         """The record with another alias."""
         return self.model_copy(update={"alias": alias})
 
+    @property
+    def status(self) -> dict[str, Any]:
+        """What is known of it by Stage, in Kargo's JSON form, without metadata: what ``freightStatus`` gives."""
+        verified = {
+            stage: {"verifiedAt": _instant(fact.verified_at)}
+            | ({"longestCompletedSoak": format_duration(fact.longest_soak)} if fact.longest_soak else {})
+            for stage, fact in self.verified_in.items()
+        }
+        found = {
+            "currentlyIn": {
+                stage: {"since": _instant(stay.since)} for stage, stay in self.currently_in.items()
+            },
+            "verifiedIn": verified,
+            "approvedFor": {
+                stage: {"approvedAt": _instant(fact.approved_at)} for stage, fact in self.approved_for.items()
+            },
+        }
+        return {name: stages for name, stages in found.items() if stages}
+
     def annotated(self, values: dict[str, Any]) -> Self:
         """The record with metadata values set; a null removes its key."""
         merged = {**self.metadata, **values}
         kept = {key: value for key, value in merged.items() if value is not None}
         return self.model_copy(update={"metadata": kept})
+
+
+def statuses(
+    records: Mapping[str, FreightRecord], freight: Iterable[str], *asking: object
+) -> dict[str, dict[str, Any]]:
+    """Return the status of Freight by name, for whom asks by the function ``freightStatus``; else nothing.
+
+    Every request of a step would carry it, and a Freight may be in a thousand Stages.
+    """
+    if "freightStatus" not in json.dumps(asking, default=str):
+        return {}
+    return {name: records[name].status for name in freight if name in records}
+
+
+def _instant(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class StageFacts(Model):

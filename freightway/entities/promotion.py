@@ -18,12 +18,14 @@ class PromotionInput(Model):
     Attributes:
         stage_metadata: the Stage's metadata when the promotion started.
         freight_metadata: Freight name -> its metadata when the promotion started.
+        freight_status: Freight name -> its status then, if a step asks for it.
         frozen: why steps with an effect outside must wait, empty if they need not.
     """
 
     plan: PromotionPlan | None = None
     stage_metadata: dict[str, Any] = Field(default_factory=dict)
     freight_metadata: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    freight_status: dict[str, dict[str, Any]] = Field(default_factory=dict)
     frozen: str = ""
 
 

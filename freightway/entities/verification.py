@@ -51,6 +51,7 @@ class VerificationInput(Model):
     warehouses: dict[str, dict[str, Any]] = Field(default_factory=dict)
     stage_metadata: dict[str, Any] = Field(default_factory=dict)
     freight_metadata: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    freight_status: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class VerificationResult(Model):

@@ -148,6 +148,7 @@ class Progress(Model):
         workspace: WorkspaceRef | None = None,
         stage_metadata: Mapping[str, Any] | None = None,
         freight_metadata: Mapping[str, dict[str, Any]] | None = None,
+        freight_status: Mapping[str, dict[str, Any]] | None = None,
         index: int | None = None,
         replay: StepRecord | None = None,
     ) -> StepRequest:
@@ -175,6 +176,7 @@ class Progress(Model):
             metas=self.metas,
             stage_metadata=dict(stage_metadata or {}),
             freight_metadata=dict(freight_metadata or {}),
+            freight_status=dict(freight_status or {}),
             begun=started_at is not None,
             poll=self.polls if index is None else 0,
             last_wait=self.last_wait if index is None else "",
