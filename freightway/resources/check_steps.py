@@ -14,6 +14,7 @@ from freightway.resources.meta import Variable
 from freightway.resources.plain_words import suggestion
 from freightway.resources.promotion_task import PromotionTaskSpec
 from freightway.resources.step import Step, TaskReference
+from freightway.resources.step_fields import STEP_FIELDS
 from freightway.resources.yaml_source import YamlPath
 
 FindTask = Callable[[TaskReference], PromotionTaskSpec | None]
@@ -61,7 +62,10 @@ def check_task_variables(
 
 
 def warn_about_kinds(steps: Sequence[Step], kinds: Collection[str], path: YamlPath) -> Iterator[Finding]:
-    """Yield the steps whose kind is not known."""
+    """Yield the steps whose kind is not known, and fields that theirs does not have or cannot do without.
+
+    Warnings only: Kargo takes them, and a step that is skipped is never asked for its configuration.
+    """
     for index, step in enumerate(steps):
         if step.uses and step.uses not in kinds:
             hint = suggestion(step.uses, kinds)
@@ -69,3 +73,16 @@ def warn_about_kinds(steps: Sequence[Step], kinds: Collection[str], path: YamlPa
                 f"unknown step kind {step.uses!r}: Errored unless a package of the worker brings it{hint}"
             )
             yield Finding((*path, index, "uses"), message)
+        elif step.uses in STEP_FIELDS:
+            yield from _warn_about_fields(step, (*path, index))
+
+
+def _warn_about_fields(step: Step, path: YamlPath) -> Iterator[Finding]:
+    known, given = STEP_FIELDS[step.uses], dict(step.config or {})
+    for name in given:
+        if name not in known.names and not has_expression(name):
+            hint = suggestion(name, known.names)
+            yield Finding((*path, "config", name), f"{step.uses} has no field {name!r}{hint}")
+    missing = [name for name in known.needed.split() if name not in given]
+    if missing and not any(map(has_expression, given)):
+        yield Finding((*path, "config"), f"{step.uses} needs {' and '.join(missing)}")

@@ -64,7 +64,7 @@ def test_an_unknown_step_kind_is_a_warning(tmp_path):
     file.write_text(
         PROJECT
         + "---\napiVersion: kargo.akuity.io/v1alpha1\nkind: PromotionTask\nmetadata: {name: t, namespace: p}\n"
-        + "spec: {steps: [{uses: git-push}, {uses: git-pull}]}\n"
+        + "spec: {steps: [{uses: fail}, {uses: git-pull}]}\n"
     )
     result = validate("-f", file)
     assert result.exit_code == 0

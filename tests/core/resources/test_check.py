@@ -18,9 +18,9 @@ WAREHOUSE = (
 )
 TASK = (
     KARGO + "kind: PromotionTask\nmetadata: {name: t, namespace: p}\n"
-    "spec: {vars: [{name: a}, {name: b, value: x}], steps: [{uses: copy}]}\n"
+    "spec: {vars: [{name: a}, {name: b, value: x}], steps: [{uses: fail}]}\n"
 )
-CLUSTER_TASK = KARGO + "kind: ClusterPromotionTask\nmetadata: {name: ct}\nspec: {steps: [{uses: copy}]}\n"
+CLUSTER_TASK = KARGO + "kind: ClusterPromotionTask\nmetadata: {name: ct}\nspec: {steps: [{uses: fail}]}\n"
 ANALYSIS = "apiVersion: argoproj.io/v1alpha1\n"
 TEMPLATE = (
     ANALYSIS + "kind: AnalysisTemplate\nmetadata: {name: smoke, namespace: p}\n"
@@ -95,7 +95,7 @@ BAD = {
     "empty expression": (steps("      - uses: copy\n        config: {a: '${{ }}'}\n"), 12, f"{STEPS}[0].config.a", "expression in column 1 is empty"),
     "expression in if": (steps("      - uses: copy\n        if: ${{ success( }}\n"), 12, f"{STEPS}[0].if", "is not valid"),
     "if without expression": (steps("      - uses: copy\n        if: success()\n"), 12, f"{STEPS}[0].if", "write ${{ success() }}"),
-    "expression in a task": (TASK.replace("name: t,", "name: u,").replace("{uses: copy}", "{uses: copy, config: {a: '${{ ( }}'}}"), 4, "spec.steps[0].config.a", "is not valid"),
+    "expression in a task": (TASK.replace("name: t,", "name: u,").replace("{uses: fail}", "{uses: copy, config: {a: '${{ ( }}'}}"), 4, "spec.steps[0].config.a", "is not valid"),
     "argument of a function": (steps("      - uses: copy\n        config: {a: 'v${{ commitFrom(1).ID }}'}\n"), 12, f"{STEPS}[0].config.a", "commitFrom"),
     "misspelt function": (steps("      - uses: copy\n        config:\n          a: ${{ imageForm('x').Tag }}\n"), 13, f"{STEPS}[0].config.a", "unknown function 'imageForm'; did you mean 'imageFrom'? (column 5)"),
     "misspelt function in if": (steps("      - uses: copy\n        if: ${{ allways() }}\n"), 12, f"{STEPS}[0].if", "did you mean 'always'?"),
@@ -353,7 +353,7 @@ WARNED = {
 
 @pytest.mark.parametrize(("text", "line", "path", "message"), WARNED.values(), ids=WARNED)
 def test_doubts_are_warnings(text, line, path, message):
-    warnings = checked(text + SURROUNDINGS, step_kinds={"copy", "git-clone"}).warnings
+    warnings = checked(text + SURROUNDINGS, step_kinds={"copy", "fail", "git-clone"}).warnings
     assert [(warning.line, warning.path) for warning in warnings] == [(line, path)]
     assert message in warnings[0].message
 
