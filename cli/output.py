@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-import yaml
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
@@ -25,6 +24,8 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty
 def print_data(data: Any, output: str) -> None:
     """Print plain data as JSON or YAML."""
     if output == "yaml":
+        import yaml
+
         click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
     else:
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))

@@ -6,18 +6,15 @@ The one door of the command line and of every other face; how it is sent is in :
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from freightway import names
-from freightway.entities.events import Event, EventLog
-from freightway.entities.freight import FreightRecord, tell_apart
 from freightway.entities.messages import (
     AliasRequest,
     AnswerRequest,
@@ -35,23 +32,26 @@ from freightway.entities.messages import (
     RefreshRequest,
     RepairRequest,
 )
-from freightway.entities.project import CLUSTER_KINDS, Known, ProjectState
-from freightway.entities.stage import StageState
-from freightway.entities.verification import VerificationResult
-from freightway.entities.warehouse import WarehouseState
 from freightway.errors import FreightwayError, NotFound, Refused
-from freightway.promotion.progress import Progress
-from freightway.selection.availability import Verdict
 from freightway.transport import ANSWER_WITHIN, AT_ONCE, AnswerT, Transport, new_id
-from freightway.verification.run import AnalysisRun
+from freightway.upload import PART_BYTES, parts_of, project_of
+
+if TYPE_CHECKING:
+    # Each question imports what it reads when it is asked: the models of all entities take a third of a second.
+    from freightway.entities.events import Event, EventLog
+    from freightway.entities.freight import FreightRecord
+    from freightway.entities.project import Known, ProjectState
+    from freightway.entities.stage import StageState
+    from freightway.entities.verification import VerificationResult
+    from freightway.entities.warehouse import WarehouseState
+    from freightway.promotion.progress import Progress
+    from freightway.selection.availability import Verdict
+    from freightway.verification.run import AnalysisRun
 
 __all__ = ["ANSWER_WITHIN", "AT_ONCE", "PART_BYTES", "Freightway"]
 
 SETTLE_WITHIN = 60.0
 """Seconds that ``apply`` waits for the entities to be told; a thousand of them take some ten."""
-
-PART_BYTES = 1_000_000
-"""Largest part of an ``apply``; the payload limit of a server is two megabytes."""
 
 _LOOK_SECONDS = 0.3
 
@@ -78,7 +78,7 @@ class Freightway(Transport):
         """
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for document in documents:
-            groups.setdefault(_project_of(document), []).append(document)
+            groups.setdefault(project_of(document), []).append(document)
         answers = {}
         # The cluster first: what a project refers to must be there.
         for project in sorted(groups):
@@ -89,7 +89,7 @@ class Freightway(Transport):
         self, project: str, documents: list[Mapping[str, Any]], *, dry_run: bool
     ) -> ApplyAnswer:
         upload = uuid.uuid4().hex
-        parts = list(_parts(documents))
+        parts = list(parts_of(documents))
         answer = ApplyAnswer()
         for number, part in enumerate(parts, start=1):
             request = ApplyRequest(
@@ -138,6 +138,8 @@ class Freightway(Transport):
 
     async def known(self, project: str) -> Known:
         """Return what a project has; an empty answer if it does not exist."""
+        from freightway.entities.project import Known
+
         try:
             found: Known = await self._query(names.project_id(project), "known", Known)
         except NotFound:
@@ -256,6 +258,8 @@ class Freightway(Transport):
 
     async def freight(self, project: str, warehouse: str = "") -> list[FreightRecord]:
         """Return the Freight of a project, or of one Warehouse, newest first."""
+        from freightway.entities.freight import FreightRecord
+
         origins = [warehouse] if warehouse else (await self.known(project)).warehouses
         if not origins and not await self.running(names.project_id(project)):
             raise await self.missing(names.project_id(project))
@@ -274,6 +278,8 @@ class Freightway(Transport):
             NotFound: if there is none.
             Refused: if the text may mean several.
         """
+        from freightway.entities.freight import tell_apart
+
         records = {record.name: record for record in await self.freight(project)}
         found = tell_apart(records, text)
         if not found:
@@ -287,11 +293,15 @@ class Freightway(Transport):
 
     async def stage(self, project: str, stage: str) -> StageState:
         """Return everything a Stage knows."""
+        from freightway.entities.stage import StageState
+
         found: StageState = await self._query(names.stage_id(project, stage), "describe", StageState)
         return found
 
     async def warehouse(self, project: str, warehouse: str) -> WarehouseState:
         """Return everything a Warehouse knows but its Freight."""
+        from freightway.entities.warehouse import WarehouseState
+
         found: WarehouseState = await self._query(
             names.warehouse_id(project, warehouse), "describe", WarehouseState
         )
@@ -299,17 +309,23 @@ class Freightway(Transport):
 
     async def project(self, project: str) -> ProjectState:
         """Return everything a project knows."""
+        from freightway.entities.project import ProjectState
+
         found: ProjectState = await self._query(names.project_id(project), "describe", ProjectState)
         return found
 
     async def verification(self, project: str, stage: str, verification: str) -> AnalysisRun | None:
         """Return a verification as it stands, None before it has begun."""
+        from freightway.verification.run import AnalysisRun
+
         workflow_id = names.verification_id(project, stage, verification)
         found: AnalysisRun | None = await self._query(workflow_id, "analysis_run", AnalysisRun | None)
         return found
 
     async def explain(self, project: str, stage: str, freight: str = "") -> list[Verdict]:
         """Return whether Freight may come to a Stage, with every condition."""
+        from freightway.selection.availability import Verdict
+
         found: list[Verdict] = await self._query(
             names.stage_id(project, stage), "explain", list[Verdict], {"freight": freight}
         )
@@ -317,6 +333,8 @@ class Freightway(Transport):
 
     async def progress(self, project: str, promotion: str) -> Progress | None:
         """Return how far a promotion has come."""
+        from freightway.promotion.progress import Progress
+
         workflow_id = names.promotion_id(project, promotion)
         found: Progress | None = await self._query(workflow_id, "progress", Progress | None)
         return found
@@ -331,6 +349,8 @@ class Freightway(Transport):
         return sorted(merged, key=lambda event: (event.at, event.entity, event.sequence))
 
     async def _events(self, workflow_id: str) -> EventLog:
+        from freightway.entities.events import EventLog
+
         try:
             found: EventLog = await self._query(workflow_id, "events", EventLog)
         except NotFound:
@@ -456,25 +476,3 @@ class Freightway(Transport):
 
 def _owner(project: str) -> str:
     return names.project_id(project) if project else names.CLUSTER_ID
-
-
-def _project_of(document: Mapping[str, Any]) -> str:
-    metadata = document.get("metadata") or {}
-    if document.get("kind") in CLUSTER_KINDS:
-        return ""
-    if document.get("kind") == "Project":
-        return str(metadata.get("name") or "")
-    return str(metadata.get("namespace") or "")
-
-
-def _parts(documents: list[Mapping[str, Any]]) -> Iterable[list[Mapping[str, Any]]]:
-    part: list[Mapping[str, Any]] = []
-    size = 0
-    for document in documents:
-        length = len(json.dumps(document).encode())
-        if part and size + length > PART_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(document)
-        size += length
-    yield part

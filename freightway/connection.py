@@ -15,7 +15,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
-from freightway import contracts
+from freightway import search_attributes
 from freightway.encryption import data_converter
 from freightway.errors import FreightwayError
 
@@ -105,7 +105,7 @@ async def ensure_search_attributes(client: Client) -> None:
 
 async def missing_search_attributes(client: Client) -> dict[str, str]:
     """Return name and type of the search attributes that the namespace lacks."""
-    wanted = {key.name: _kind(key) for key in contracts.SEARCH_ATTRIBUTES}
+    wanted = {key.name: _kind(key) for key in search_attributes.SEARCH_ATTRIBUTES}
     try:
         answer = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace)
@@ -121,7 +121,7 @@ async def missing_search_attributes(client: Client) -> dict[str, str]:
 
 
 def _kind(key: Any) -> str:
-    return "KeywordList" if key is contracts.FREIGHT_ATTRIBUTE else "Keyword"
+    return "KeywordList" if key is search_attributes.FREIGHT_ATTRIBUTE else "Keyword"
 
 
 def _commands(namespace: str, missing: dict[str, str], error: RPCError) -> str:

@@ -11,24 +11,18 @@ from typing import Any
 
 from pydantic import Field
 from temporalio import activity
-from temporalio.common import SearchAttributeKey
 
+from freightway import search_attributes
 from freightway.promotion.model import HealthCheck, KindFacts, WorkspaceRef
 from freightway.resources.meta import Model
 from freightway.verification.run import MeasurementRequest, MeasurementResult
 
-PROJECT_ATTRIBUTE = SearchAttributeKey.for_keyword("FreightwayProject")
-WAREHOUSE_ATTRIBUTE = SearchAttributeKey.for_keyword("FreightwayWarehouse")
-STAGE_ATTRIBUTE = SearchAttributeKey.for_keyword("FreightwayStage")
-PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("FreightwayPhase")
-FREIGHT_ATTRIBUTE = SearchAttributeKey.for_keyword_list("FreightwayFreight")
-SEARCH_ATTRIBUTES = (
-    PROJECT_ATTRIBUTE,
-    WAREHOUSE_ATTRIBUTE,
-    STAGE_ATTRIBUTE,
-    PHASE_ATTRIBUTE,
-    FREIGHT_ATTRIBUTE,
-)
+PROJECT_ATTRIBUTE = search_attributes.PROJECT_ATTRIBUTE
+WAREHOUSE_ATTRIBUTE = search_attributes.WAREHOUSE_ATTRIBUTE
+STAGE_ATTRIBUTE = search_attributes.STAGE_ATTRIBUTE
+PHASE_ATTRIBUTE = search_attributes.PHASE_ATTRIBUTE
+FREIGHT_ATTRIBUTE = search_attributes.FREIGHT_ATTRIBUTE
+SEARCH_ATTRIBUTES = search_attributes.SEARCH_ATTRIBUTES
 
 WORKSPACE_LOST = "WorkspaceLost"
 """Type of the failure with which a step says that its workspace is not on this host any more."""

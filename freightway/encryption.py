@@ -29,7 +29,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter, PayloadCodec
 
@@ -190,6 +189,8 @@ def read_keys(path: Path) -> Cipher:
     Raises:
         FreightwayError: if it cannot be read or is not a key file; no message quotes a key.
     """
+    import yaml
+
     try:
         mode = path.stat().st_mode
         # Every scalar stays the text it was written as: an id of digits is not a number.
@@ -216,6 +217,8 @@ def new_key_file(path: Path, key_id: str) -> None:
     Raises:
         FreightwayError: if there is a file of that name.
     """
+    import yaml
+
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -34,9 +34,10 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from freightway import contracts, names
+from freightway import names
 from freightway.entities.messages import Done, TargetRequest
 from freightway.errors import FreightwayError, NotFound, NotReady, Refused
+from freightway.search_attributes import PROJECT_ATTRIBUTE
 from freightway.stuck import stuck_with
 
 AT_ONCE = 8
@@ -215,7 +216,7 @@ class Transport:
             found: AnswerT = await handle.execute_update(update, request, id=request.id, result_type=answer)
             return found
         name = workflow_id.partition("/")[2] or workflow_id
-        attributes = [SearchAttributePair(contracts.PROJECT_ATTRIBUTE, name)] if start == "Project" else []
+        attributes = [SearchAttributePair(PROJECT_ATTRIBUTE, name)] if start == "Project" else []
         operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             start,
             {"name": name},
