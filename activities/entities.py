@@ -33,6 +33,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from freightway import contracts, names
+from freightway.entities.about import ABOUT
 from freightway.errors import NotReady
 
 _AT_ONCE = 8
@@ -136,6 +137,7 @@ class EntityActivities:
             task_queue=names.TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=message.summary or None,
+            static_details=ABOUT.get(message.workflow),
             search_attributes=typed(message.attributes),
             memo=message.memo or None,
             **signal,
@@ -259,6 +261,7 @@ def _schedule(request: contracts.ScheduleRequest) -> Schedule:
             task_queue=request.queue,
             typed_search_attributes=typed(request.attributes),
             static_summary=request.summary or None,
+            static_details=ABOUT.get(request.workflow),
         ),
         spec=ScheduleSpec(
             intervals=[ScheduleIntervalSpec(every=timedelta(seconds=request.every))],

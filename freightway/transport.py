@@ -35,6 +35,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from freightway import names
+from freightway.entities.about import ABOUT
 from freightway.entities.messages import Done, TargetRequest
 from freightway.errors import FreightwayError, NotFound, NotReady, Refused
 from freightway.search_attributes import PROJECT_ATTRIBUTE
@@ -225,6 +226,7 @@ class Transport:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=TypedSearchAttributes(attributes),
             static_summary=f"{start} {name}" if start != "Cluster" else "Cluster",
+            static_details=ABOUT.get(start),
         )
         started: AnswerT = await self.client.execute_update_with_start_workflow(
             update, request, id=request.id, result_type=answer, start_workflow_operation=operation

@@ -27,7 +27,7 @@ class ActivityOptions(TypedDict, total=False):
 
 
 HEARTBEAT = timedelta(seconds=6)
-"""How long a silent worker counts as alive. Steps beat every second; a loaded machine may be late by some. With
+"""How long a silent worker counts as alive. Steps beat twice a second; a loaded machine may be late by some. With
 it a killed worker costs a promotion six seconds before its step is tried again; a step that was tried too early finds
 the lock of its workspace held, or what it did before."""
 

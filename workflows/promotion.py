@@ -92,10 +92,12 @@ class Promotion:
 
     async def _with_facts(self, plan: PromotionPlan) -> PromotionPlan:
         kinds = tuple(sorted({step.uses for step in plan.steps}))
+        queue = names.shard_queue(plan.shard)
+        workflow.set_current_details(f"Waits for a worker of queue `{queue}` to say what the steps need.")
         answer = await workflow.execute_activity(
             contracts.step_kinds,
             contracts.KindsRequest(kinds=kinds),
-            task_queue=names.shard_queue(plan.shard),
+            task_queue=queue,
             summary="what the steps need",
             **options.QUICK,
         )

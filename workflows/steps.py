@@ -18,6 +18,7 @@ from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 with workflow.unsafe.imports_passed_through():
     from freightway import contracts, names
+    from freightway.entities.display import promotion_details
     from freightway.entities.promotion import PromotionInput
     from freightway.promotion.model import (
         Answer,
@@ -130,13 +131,19 @@ class StepRunner:
             promotion=self._plan.promotion,
             attempt=self._claims,
         )
+        queue = names.shard_queue(self._plan.shard)
+        # There is no limit to it: a worker may have to be started first. So it is shown.
+        workflow.set_current_details(
+            promotion_details(progress, f"a worker of queue {queue} to give it a workspace")
+        )
         self._workspace = await workflow.execute_activity(
             contracts.claim_workspace,
             request,
-            task_queue=names.shard_queue(self._plan.shard),
+            task_queue=queue,
             summary="claim a workspace",
             **options.CLAIM,
         )
+        workflow.set_current_details(promotion_details(progress, ""))
         self._claims += 1
         for replay in progress.replays(workflow.now(), workspace=self._workspace):
             outcome = await self._run(replay, lambda: False, summary=f"rebuild {replay.step.alias}")
