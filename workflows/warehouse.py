@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         collectable,
         criteria_hold,
         crowded_out,
+        drop_freight,
         newest_combination,
         take_discovery,
         take_facts,
@@ -360,7 +361,7 @@ class Warehouse(WarehouseMessages):
         self.state.alias_news[f"{record.name}@{self.state.name}"] = alias
 
     def _forget(self, record: FreightRecord, actor: str = "", why: str = "") -> None:
-        del self.state.freight[record.name]
+        drop_freight(self.state, record.name)
         self.state.deleted = [*self.state.deleted, record.name][-NEWS_AT_ONCE:]
         text = f"Freight {record.label} deleted{why}"
         self.emit(Reason.FREIGHT_DELETED, text, actor=actor, freight=record.name)

@@ -204,6 +204,14 @@ def add_freight(state: WarehouseState, reference: FreightReference, at: datetime
     return record
 
 
+def drop_freight(state: WarehouseState, name: str) -> None:
+    """Take Freight out of the Warehouse; the newest that is left is the last then."""
+    del state.freight[name]
+    if state.last_freight == name:
+        newest = max(state.freight.values(), key=lambda record: record.age_key, default=None)
+        state.last_freight = newest.name if newest else ""
+
+
 def take_facts(state: WarehouseState, facts: StageFacts, at: datetime) -> set[str]:
     """Apply what a Stage says; returns the names of the Freight that changed."""
     moment = facts.at or at
