@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 STAMP := .venv/.ready
-PYTEST_ARGS ?=
+# One process of tests for each of two cores; a file's tests share their servers, so they stay together.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: setup demo test lint types fmt check clean bench
 
