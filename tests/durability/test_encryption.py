@@ -170,7 +170,10 @@ async def test_an_encrypted_promotion_runs_and_the_server_sees_nothing_of_it(
     async with Sandbox(tmp_path / "box", "sealed", stages(2), environment=more) as box:
         promotion = await promote(box)
         assert (await ended(box, promotion)).phase == "Succeeded"
-        state = await box.freightway.stage(box.project, "s1")
+        # The promotion is over a moment before its Stage knows.
+        state = await until(
+            lambda: box.freightway.stage(box.project, "s1"), lambda state: bool(state.finished), 60
+        )
         assert state.finished[0].promotion == promotion
         handle = box.client.get_workflow_handle(f"promotion/sealed/{promotion}")
         history = b"".join([event.SerializeToString() async for event in handle.fetch_history_events()])
