@@ -35,20 +35,16 @@ class StageCommands(StageMessages):
             text = f"gave way to {self.state.label(queued.freight)}"
             summary = stage_rules.summarize(other, Phase.SUPERSEDED, text, workflow.now())
             stage_rules.finish(self.state, summary, other.notify)
-            self.emit(
+            self.emit_of(
+                other,
                 Reason.PROMOTION_SUPERSEDED,
                 f"promotion of {self.state.label(other.freight)} {text}",
-                stage=self.state.name,
-                freight=other.freight,
-                promotion=other.promotion,
             )
-        self.emit(
+        self.emit_of(
+            queued,
             Reason.PROMOTION_CREATED,
             f"promotion of {self.state.label(queued.freight)} asked for",
             actor=queued.actor,
-            stage=self.state.name,
-            freight=queued.freight,
-            promotion=queued.promotion,
             why=queued.reason,
         )
 
@@ -191,13 +187,11 @@ class StageCommands(StageMessages):
                 text = f"Promotion terminated {by}"
                 summary = stage_rules.summarize(queued, Phase.ABORTED, text, workflow.now())
                 stage_rules.finish(self.state, summary, queued.notify)
-                self.emit(
+                self.emit_of(
+                    queued,
                     Reason.PROMOTION_ABORTED,
                     f"promotion of {self.state.label(queued.freight)} aborted before it started",
                     actor=request.actor,
-                    stage=self.state.name,
-                    freight=queued.freight,
-                    promotion=queued.promotion,
                 )
                 return Done(message=f"promotion {request.name} is taken out of the queue")
             current = self._current(request.name)

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from freightway.entities.messages import ExplainRequest, MetadataNews, TargetRequest
     from freightway.entities.project import StageConfiguration
     from freightway.entities.promotion import PromotionResult, WaitingFor
-    from freightway.entities.stage import Health, StageState
+    from freightway.entities.stage import Health, Queued, Running, StageState, Summary
     from freightway.entities.verification import VerificationResult
     from freightway.promotion.model import Phase
     from freightway.selection.auto_promotion import Decision
@@ -54,6 +54,23 @@ class StageMessages(Entity):
         turn that went before it, when that turn asked the server for nothing, and each turn draws from the common one.
         """
         return self._entropy.randbytes(10)
+
+    def emit_of(
+        self,
+        promotion: Queued | Running | Summary,
+        reason: Reason,
+        message: str,
+        *,
+        actor: str = "",
+        **facts: Any,
+    ) -> None:
+        """Record an event of one of the Stage's promotions."""
+        facts |= {
+            "stage": self.state.name,
+            "freight": promotion.freight,
+            "promotion": promotion.promotion,
+        }
+        self.emit(reason, message, actor=actor, **facts)
 
     def child_attributes(self, *freight: str, phase: str) -> TypedSearchAttributes:
         """Search attributes of a promotion or verification."""
@@ -153,13 +170,12 @@ class StageMessages(Entity):
         if news is None or current is None or current.promotion != news.promotion:
             return
         self.state.current = current.model_copy(update={"waiting": news if news.text else None})
-        facts = {"stage": self.state.name, "freight": current.freight, "promotion": current.promotion}
         if not news.text:
-            self.emit(Reason.PROMOTION_RESUMED, "the promotion goes on", **facts)
+            self.emit_of(current, Reason.PROMOTION_RESUMED, "the promotion goes on")
         elif news.phase is Phase.PARKED:
-            self.emit(Reason.PROMOTION_PARKED, f"parked; waits for {news.text}", **facts)
+            self.emit_of(current, Reason.PROMOTION_PARKED, f"parked; waits for {news.text}")
         else:
-            self.emit(Reason.PROMOTION_WAITING_FOR_PERSON, f"waits for {news.text}", **facts)
+            self.emit_of(current, Reason.PROMOTION_WAITING_FOR_PERSON, f"waits for {news.text}")
 
     @workflow.signal
     @tolerant

@@ -95,12 +95,10 @@ class StagePromotions(StageVerification):
                 self._refuse(queued, reason)
 
     def _refuse(self, queued: Queued, reason: str) -> None:
-        self.emit(
+        self.emit_of(
+            queued,
             Reason.PROMOTION_REFUSED,
             f"promotion {queued.promotion} refused: {reason}",
-            stage=self.state.name,
-            freight=queued.freight,
-            promotion=queued.promotion,
         )
         summary = stage_rules.summarize(queued, Phase.ERRORED, reason, workflow.now())
         self._over(summary, queued.notify)
@@ -152,13 +150,11 @@ class StagePromotions(StageVerification):
         except WorkflowAlreadyStartedError:
             state.current = state.current.model_copy(update={"adopted": True})
             return
-        self.emit(
+        self.emit_of(
+            queued,
             Reason.PROMOTION_STARTED,
             f"promotion of {state.label(queued.freight)} started",
             actor=queued.actor,
-            stage=state.name,
-            freight=queued.freight,
-            promotion=queued.promotion,
         )
         self._watch(self._await_promotion(handle, queued.plan.freight))
 
@@ -194,13 +190,11 @@ class StagePromotions(StageVerification):
     def _over(self, summary: Any, notify: tuple[str, ...]) -> None:
         stage_rules.finish(self.state, summary, notify)
         text = f": {summary.message}" if summary.message else ""
-        self.emit(
+        self.emit_of(
+            summary,
             _ENDS[summary.phase],
             f"promotion of {self.state.label(summary.freight)} {summary.phase.value}{text}",
             actor=summary.actor,
-            stage=self.state.name,
-            freight=summary.freight,
-            promotion=summary.promotion,
         )
 
     async def _freeze_running(self) -> None:
