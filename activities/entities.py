@@ -35,6 +35,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from freightway import contracts, names
 from freightway.entities.about import ABOUT
 from freightway.errors import NotReady
+from freightway.transport import refusal
 
 _AT_ONCE = 8
 """Messages in flight at once; the server slows down beyond it."""
@@ -153,14 +154,15 @@ class EntityActivities:
                 request.update, request.payload, id=request.id or None, result_type=dict
             )
         except WorkflowUpdateFailedError as error:
-            cause = error.cause
-            if _comes_early(cause):
+            said = refusal(error.cause)
+            if said is None:
+                raise
+            if said.type == NotReady.__name__ and activity.info().attempt < _TRIES_WHEN_EARLY:
+                # What the command needs is on its way.
                 raise ApplicationError(
-                    str(cause), type=NotReady.__name__, next_retry_delay=timedelta(milliseconds=500)
+                    said.message, type=said.type, next_retry_delay=timedelta(milliseconds=500)
                 ) from error
-            if isinstance(cause, ApplicationError) and cause.type != "AcceptedUpdateCompletedWorkflow":
-                return contracts.CommandAnswer(refused=cause.message)
-            raise
+            return contracts.CommandAnswer(refused=said.message)
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return contracts.CommandAnswer(refused=f"{request.workflow_id} not found")
@@ -241,15 +243,6 @@ class EntityActivities:
                 update={"message": message, "result": detail if isinstance(detail, dict) else None}
             )
         return found.model_copy(update={"result": result if isinstance(result, dict) else None})
-
-
-def _comes_early(cause: BaseException | None) -> bool:
-    """Whether a refusal is to be tried again: what the command needs is on its way."""
-    return (
-        isinstance(cause, ApplicationError)
-        and cause.type == NotReady.__name__
-        and activity.info().attempt < _TRIES_WHEN_EARLY
-    )
 
 
 def _schedule(request: contracts.ScheduleRequest) -> Schedule:

@@ -188,18 +188,9 @@ class Transport:
             try:
                 return await self._send(workflow_id, update, request, answer, start)
             except WorkflowUpdateFailedError as error:
-                cause = error.cause
-                comes_early = (
-                    isinstance(cause, ApplicationError)
-                    and cause.type == NotReady.__name__
-                    and loop.time() < heard_by
-                )
-                if (
-                    isinstance(cause, ApplicationError)
-                    and cause.type != "AcceptedUpdateCompletedWorkflow"
-                    and not comes_early
-                ):
-                    raise Refused(cause.message) from error
+                said = refusal(error.cause)
+                if said and (said.type != NotReady.__name__ or loop.time() >= heard_by):
+                    raise Refused(said.message) from error
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:
                     raise await self.missing(workflow_id) from error
@@ -309,6 +300,13 @@ class Transport:
         newest = [str(row.get("name")) for row in await self.rows(kind.capitalize(), project, limit=5)]
         known = _listed(newest, "the newest are {}", "there is none yet")
         return NotFound(kind, name, f"in project {project!r}: {known}")
+
+
+def refusal(cause: BaseException | None) -> ApplicationError | None:
+    """Return what an entity said against an update; None if its run ended before it answered, so that it is asked again."""
+    if isinstance(cause, ApplicationError) and cause.type != "AcceptedUpdateCompletedWorkflow":
+        return cause
+    return None
 
 
 def new_id() -> str:
