@@ -156,8 +156,6 @@ async def _already_there(git: Git, tree: WorkTree, remote: str, *, force: bool) 
         # Nothing was committed here: the branch went on without us and we follow, as a pull would.
         await git.run("merge", "--ff-only", "--quiet", remote, cwd=tree.path)
         return remote
-    if await _is_ancestor(git, tree, remote, ours):
-        return ""  # nothing is there that we lack
     found = await _find_rebased(git, tree, remote)
     if found:
         await _require_clean(git, tree)
