@@ -103,6 +103,10 @@ class Upgrade:
             PromoteRequest(project=self.project.name, stage=stage_name, freight=freight)
         )
 
+    async def markers(self, answers: list[PromoteAnswer]) -> list[int]:
+        """How many patches each promotion met."""
+        return [len(await self.events(answer, EventType.EVENT_TYPE_MARKER_RECORDED)) for answer in answers]
+
     async def at(self, answer: PromoteAnswer, alias: str) -> None:
         """Wait until a promotion is at a step."""
 
@@ -166,10 +170,7 @@ async def test_promotions_go_on_under_new_code_that_patches_its_change(
     late = await upgrade.ask("s1")
     await upgrade.all_succeed([*asked, late])
     # What ran before keeps the old order, what began afterwards has the new one.
-    markers = [
-        len(await upgrade.events(answer, EventType.EVENT_TYPE_MARKER_RECORDED)) for answer in [*asked, late]
-    ]
-    assert markers == [0, 0, 0, 1, 1, 1, 1]
+    assert await upgrade.markers([*asked, late]) == [0, 0, 0, 1, 1, 1, 1]
 
 
 async def test_code_that_does_not_fit_leaves_promotions_waiting_with_an_error_until_it_is_taken_back(
@@ -216,10 +217,7 @@ async def test_promotions_move_to_the_version_that_becomes_current(upgrade: Upgr
     upgrade.outside.is_open = True
     late = await upgrade.ask("s1")
     await upgrade.all_succeed([*asked, late])
-    markers = [
-        len(await upgrade.events(answer, EventType.EVENT_TYPE_MARKER_RECORDED)) for answer in [*asked, late]
-    ]
-    assert markers == [0, 0, 0, 1, 1, 1, 1]
+    assert await upgrade.markers([*asked, late]) == [0, 0, 0, 1, 1, 1, 1]
     where = ("--deployment-name", "freightway", "--build-id", "0.1.0")
     told = await asyncio.to_thread(upgrade.temporal, "worker", "deployment", "describe-version", *where)
     assert re.search(r"DrainageStatus +drain", told), told
